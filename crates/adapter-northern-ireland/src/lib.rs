@@ -1,0 +1,1 @@
+//! serves and calls the systems of one nation

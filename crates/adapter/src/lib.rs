@@ -1,0 +1,1 @@
+//! the kit of every sidecar: stream, spool, inbox, outcomes

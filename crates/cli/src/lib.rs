@@ -1,0 +1,1 @@
+//! the operators' and integrators' commands

@@ -1,0 +1,1 @@
+//! follows the control log: the directory and what is cut

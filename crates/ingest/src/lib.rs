@@ -1,0 +1,1 @@
+//! admits a referral and appends it

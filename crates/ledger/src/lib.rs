@@ -1,0 +1,1 @@
+//! the state of each referral, derived from the log

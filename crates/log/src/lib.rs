@@ -1,0 +1,1 @@
+//! append, read on, read at a pointer, pause, trim, own shards; the embedded log

@@ -1,0 +1,1 @@
+//! tenants, referrals, lifecycle, cuts, and the pure decisions about them

@@ -1,0 +1,1 @@
+//! signals, drain, telemetry, health: what every long-running process does alike

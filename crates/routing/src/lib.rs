@@ -1,0 +1,1 @@
+//! reads, decides, keeps tenants apart, delivers, records

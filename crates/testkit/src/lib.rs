@@ -1,0 +1,1 @@
+//! samples, fakes, conformance suites, history checker

@@ -1,0 +1,1 @@
+//! BaRS to HL7 v2 REF and back, as pure functions

@@ -1,0 +1,1 @@
+//! bytes to model and back, and the one map from faults to gRPC status
