@@ -1,1 +1,43 @@
-//! tenants, referrals, lifecycle, cuts, and the pure decisions about them
+//! Tenants, referrals, lifecycle, cuts, and the pure decisions about them.
+//!
+//! Nothing here does I/O or reads a clock: a decision takes facts and `now` and says what to do; the
+//! loops in other crates do it. Ids can only be made by parsing, so what exists is valid.
+
+mod admission;
+mod claim;
+mod deadline;
+mod directory;
+mod envelope;
+mod event;
+mod fault;
+mod gate;
+mod id;
+mod lane;
+mod lifecycle;
+mod patient_number;
+mod payload;
+mod reason;
+mod referral;
+mod route;
+
+pub use admission::{Admitted, Arrival, Known, NotAdmitted, admit};
+pub use claim::{Claim, ClaimBook, SHARDS, shard_of};
+pub use deadline::{Due, due};
+pub use directory::{
+    Directory, DirectoryError, Fallback, OnDeadline, Operator, Protocol, Quota, Service, Supplier, Tenant,
+};
+pub use envelope::{Digest, Envelope, InvalidEnvelope, Kind};
+pub use event::{Event, Numbered, Place};
+pub use fault::Fault;
+pub use gate::{Answer, Cuts, Provenance};
+pub use id::{
+    CaseId, CaseKey, IdError, MessageId, Nation, OperatorId, ReferralId, ServiceAddress, ServiceId,
+    SupplierId, TenantId,
+};
+pub use lane::{Lane, Priority};
+pub use lifecycle::{Illegal, Lifecycle, State, There};
+pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
+pub use payload::Payload;
+pub use reason::{Code, Reason};
+pub use referral::{Referral, Verdict};
+pub use route::{Decision, Facts, decide};

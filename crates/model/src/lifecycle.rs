@@ -1,0 +1,450 @@
+//! Where a referral is in its life, and what each event does to it.
+//!
+//! Each variant holds what is true in that state. `apply` names every state, so a new one is met everywhere.
+
+use crate::event::Place;
+use crate::{Event, Nation, Reason, TenantId};
+
+/// The name of a state, without what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum State {
+    Accepted,
+    Routed,
+    Carried,
+    Offered,
+    Delivered,
+    Acknowledged,
+    Rejected,
+    Held,
+    Parked,
+    Quarantined,
+    ReturnPending,
+    Returned,
+    Diverted,
+    Cancelled,
+    Unknown,
+}
+
+impl State {
+    /// All of them, in the order of a life.
+    pub const ALL: [State; 15] = [
+        State::Accepted,
+        State::Routed,
+        State::Carried,
+        State::Offered,
+        State::Delivered,
+        State::Acknowledged,
+        State::Rejected,
+        State::Held,
+        State::Parked,
+        State::Quarantined,
+        State::ReturnPending,
+        State::Returned,
+        State::Diverted,
+        State::Cancelled,
+        State::Unknown,
+    ];
+
+    /// As it is written in commands, JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Accepted => "accepted",
+            State::Routed => "routed",
+            State::Carried => "carried",
+            State::Offered => "offered",
+            State::Delivered => "delivered",
+            State::Acknowledged => "acknowledged",
+            State::Rejected => "rejected",
+            State::Held => "held",
+            State::Parked => "parked",
+            State::Quarantined => "quarantined",
+            State::ReturnPending => "return-pending",
+            State::Returned => "returned",
+            State::Diverted => "diverted",
+            State::Cancelled => "cancelled",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// Reads what `as_str` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// A retry by the sender is answered "duplicate, all is well" only while this holds.
+    pub fn is_good(self) -> bool {
+        match self {
+            State::Accepted
+            | State::Routed
+            | State::Carried
+            | State::Offered
+            | State::Delivered
+            | State::Acknowledged
+            | State::Held
+            | State::Diverted => true,
+            State::Rejected
+            | State::Parked
+            | State::Quarantined
+            | State::ReturnPending
+            | State::Returned
+            | State::Cancelled
+            | State::Unknown => false,
+        }
+    }
+
+    /// Nothing more will happen by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Acknowledged | State::Rejected | State::Returned | State::Cancelled)
+    }
+
+    /// The next referral of the case may go: this one's outcome is known.
+    pub fn is_settled(self) -> bool {
+        self.is_final() || matches!(self, State::ReturnPending)
+    }
+}
+
+/// An event that cannot happen in a state. The event is void.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event} cannot follow {state}", state = state.as_str())]
+pub struct Illegal {
+    /// The event's name.
+    pub event: &'static str,
+    /// The state that it met.
+    pub state: State,
+}
+
+/// The one present state of a referral, with what is true in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Lifecycle {
+    /// Durable, not yet decided.
+    #[default]
+    Accepted,
+    /// Waits in the destination's compartment.
+    Routed {
+        /// The destination.
+        to: TenantId,
+        /// The record of `out`.
+        bytes: Place,
+    },
+    /// Waits at the border, or is on its way over it.
+    AtBorder {
+        /// The other nation.
+        nation: Nation,
+        /// The far tenant.
+        to: TenantId,
+        /// The record of `border`.
+        bytes: Place,
+        /// An attempt was begun: from now on only the far nation's answer ends this.
+        carrying: bool,
+    },
+    /// Another nation has it.
+    Carried {
+        /// Which.
+        by: Nation,
+        /// What it last reported.
+        there: Option<There>,
+    },
+    /// Being handed over.
+    Offered {
+        /// The destination.
+        to: TenantId,
+        /// The record of `out`.
+        bytes: Place,
+        /// The newest offer.
+        attempt: u32,
+    },
+    /// Durable in the receiving sidecar.
+    Delivered {
+        /// The destination.
+        to: TenantId,
+        /// The record of `out`.
+        bytes: Place,
+        /// The offer that was taken.
+        attempt: u32,
+        /// The inbox that has it.
+        inbox: String,
+    },
+    /// Stored by the receiving system.
+    Acknowledged {
+        /// The destination.
+        to: TenantId,
+        /// Its own answer.
+        answer: String,
+    },
+    /// Refused by the receiving system.
+    Rejected {
+        /// The destination.
+        to: TenantId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Set aside: a person must look.
+    Parked {
+        /// The destination, when it was known.
+        to: Option<TenantId>,
+        /// The bytes, when they were routed.
+        bytes: Option<Place>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Given back, not confirmed.
+    ReturnPending {
+        /// Why.
+        reason: Reason,
+    },
+    /// Given back and confirmed.
+    Returned {
+        /// By whom.
+        by: String,
+    },
+    /// Waits in the compartment of the fallback's host.
+    Diverted {
+        /// The fallback's host.
+        to: TenantId,
+        /// The fallback service.
+        service: String,
+        /// The record of the fallback's `out`.
+        bytes: Place,
+        /// Why.
+        reason: Reason,
+    },
+    /// Taken back.
+    Cancelled {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What the nation that has a referral last reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct There {
+    /// Its state there.
+    pub state: State,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Who has it there.
+    pub destination: Option<TenantId>,
+    /// The report's number.
+    pub sequence: u64,
+}
+
+impl Lifecycle {
+    /// The name of the state. A carried referral shows what the nation that has it last reported.
+    pub fn state(&self) -> State {
+        match self {
+            Lifecycle::Accepted => State::Accepted,
+            Lifecycle::Routed { .. } | Lifecycle::AtBorder { .. } => State::Routed,
+            Lifecycle::Carried { there: None, .. } => State::Carried,
+            Lifecycle::Carried { there: Some(there), .. } => match there.state {
+                State::Accepted | State::Routed => State::Carried,
+                state => state,
+            },
+            Lifecycle::Offered { .. } => State::Offered,
+            Lifecycle::Delivered { .. } => State::Delivered,
+            Lifecycle::Acknowledged { .. } => State::Acknowledged,
+            Lifecycle::Rejected { .. } => State::Rejected,
+            Lifecycle::Parked { .. } => State::Parked,
+            Lifecycle::ReturnPending { .. } => State::ReturnPending,
+            Lifecycle::Returned { .. } => State::Returned,
+            Lifecycle::Diverted { .. } => State::Diverted,
+            Lifecycle::Cancelled { .. } => State::Cancelled,
+        }
+    }
+
+    /// Why it is in that state, when there is a reason.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Lifecycle::Rejected { reason, .. }
+            | Lifecycle::Parked { reason, .. }
+            | Lifecycle::ReturnPending { reason }
+            | Lifecycle::Diverted { reason, .. }
+            | Lifecycle::Cancelled { reason } => Some(reason),
+            Lifecycle::Carried { there, .. } => there.as_ref().and_then(|there| there.reason.as_ref()),
+            Lifecycle::Accepted
+            | Lifecycle::Routed { .. }
+            | Lifecycle::AtBorder { .. }
+            | Lifecycle::Offered { .. }
+            | Lifecycle::Delivered { .. }
+            | Lifecycle::Acknowledged { .. }
+            | Lifecycle::Returned { .. } => None,
+        }
+    }
+
+    /// The tenant that has it or will get it, when one is known.
+    pub fn destination(&self) -> Option<&TenantId> {
+        match self {
+            Lifecycle::Routed { to, .. }
+            | Lifecycle::AtBorder { to, .. }
+            | Lifecycle::Offered { to, .. }
+            | Lifecycle::Delivered { to, .. }
+            | Lifecycle::Acknowledged { to, .. }
+            | Lifecycle::Rejected { to, .. }
+            | Lifecycle::Diverted { to, .. } => Some(to),
+            Lifecycle::Parked { to, .. } => to.as_ref(),
+            Lifecycle::Carried { there, .. } => there.as_ref().and_then(|there| there.destination.as_ref()),
+            Lifecycle::Accepted
+            | Lifecycle::ReturnPending { .. }
+            | Lifecycle::Returned { .. }
+            | Lifecycle::Cancelled { .. } => None,
+        }
+    }
+
+    /// Where its bytes wait to be handed over, when they do.
+    pub fn bytes(&self) -> Option<&Place> {
+        match self {
+            Lifecycle::Routed { bytes, .. }
+            | Lifecycle::AtBorder { bytes, .. }
+            | Lifecycle::Offered { bytes, .. }
+            | Lifecycle::Delivered { bytes, .. }
+            | Lifecycle::Diverted { bytes, .. } => Some(bytes),
+            Lifecycle::Parked { bytes, .. } => bytes.as_ref(),
+            Lifecycle::Accepted
+            | Lifecycle::Carried { .. }
+            | Lifecycle::Acknowledged { .. }
+            | Lifecycle::Rejected { .. }
+            | Lifecycle::ReturnPending { .. }
+            | Lifecycle::Returned { .. }
+            | Lifecycle::Cancelled { .. } => None,
+        }
+    }
+
+    /// Not handed over yet and free to be diverted, returned or taken back by whoever has custody.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Lifecycle::Accepted | Lifecycle::Routed { .. } | Lifecycle::Diverted { .. } => true,
+            Lifecycle::AtBorder { carrying, .. } => !carrying,
+            Lifecycle::Carried { .. }
+            | Lifecycle::Offered { .. }
+            | Lifecycle::Delivered { .. }
+            | Lifecycle::Acknowledged { .. }
+            | Lifecycle::Rejected { .. }
+            | Lifecycle::Parked { .. }
+            | Lifecycle::ReturnPending { .. }
+            | Lifecycle::Returned { .. }
+            | Lifecycle::Cancelled { .. } => false,
+        }
+    }
+
+    /// The state after `event`, or why that event cannot happen here.
+    ///
+    /// # Errors
+    /// [`Illegal`] when it cannot; the state is then as it was.
+    pub fn apply(self, event: &Event) -> Result<Self, Illegal> {
+        use Lifecycle as L;
+        let illegal = Illegal { event: event.name(), state: self.state() };
+        if self.is_open()
+            && let Some(next) = self.set_aside(event)
+        {
+            return Ok(next);
+        }
+        match (self, event) {
+            (L::Accepted | L::Cancelled { .. }, Event::Routed { to, bytes }) => {
+                Ok(L::Routed { to: to.clone(), bytes: bytes.clone() })
+            }
+            (L::Accepted | L::Cancelled { .. }, Event::ToBorder { nation, to, bytes }) => {
+                Ok(L::AtBorder { nation: *nation, to: to.clone(), bytes: bytes.clone(), carrying: false })
+            }
+            (L::AtBorder { nation, to, bytes, .. }, Event::Carrying { nation: far }) if nation == *far => {
+                Ok(L::AtBorder { nation, to, bytes, carrying: true })
+            }
+            (L::AtBorder { nation, carrying: true, .. }, Event::Carried { nation: far })
+                if nation == *far =>
+            {
+                Ok(L::Carried { by: nation, there: None })
+            }
+            (
+                L::AtBorder { nation, to, bytes, carrying: true },
+                Event::BorderRefused { nation: far, reason },
+            ) if nation == *far => Ok(L::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() }),
+            (
+                L::Carried { by, there },
+                Event::Reported { state, reason, destination, sequence, at: _, omissions: _ },
+            ) if there.as_ref().is_none_or(|last| last.sequence < *sequence) => Ok(L::Carried {
+                by,
+                there: Some(There {
+                    state: *state,
+                    reason: reason.clone(),
+                    destination: destination.clone(),
+                    sequence: *sequence,
+                }),
+            }),
+            (L::Routed { to, bytes } | L::Diverted { to, bytes, .. }, Event::Offered { attempt }) => {
+                Ok(L::Offered { to, bytes, attempt: *attempt })
+            }
+            (L::Offered { to, bytes, attempt }, event) => {
+                Self::after_offer(to, bytes, attempt, event).ok_or(illegal)
+            }
+            (L::Delivered { to, bytes, attempt, .. }, event) => {
+                Self::after_delivery(to, bytes, attempt, event).ok_or(illegal)
+            }
+            (L::ReturnPending { .. }, Event::Returned { by }) => Ok(L::Returned { by: by.clone() }),
+            (
+                L::Accepted
+                | L::Routed { .. }
+                | L::Diverted { .. }
+                | L::AtBorder { .. }
+                | L::Carried { .. }
+                | L::Acknowledged { .. }
+                | L::Rejected { .. }
+                | L::Parked { .. }
+                | L::ReturnPending { .. }
+                | L::Returned { .. }
+                | L::Cancelled { .. },
+                _,
+            ) => Err(illegal),
+        }
+    }
+
+    /// What may happen to any referral that is not handed over and not on its way to another nation.
+    fn set_aside(&self, event: &Event) -> Option<Self> {
+        match event {
+            Event::Parked { reason } => Some(Lifecycle::Parked {
+                to: self.destination().cloned(),
+                bytes: self.bytes().cloned(),
+                reason: reason.clone(),
+            }),
+            Event::Cancelled { reason } => Some(Lifecycle::Cancelled { reason: reason.clone() }),
+            Event::ReturnPending { reason } => Some(Lifecycle::ReturnPending { reason: reason.clone() }),
+            Event::Diverted { to, service, bytes, reason } => Some(Lifecycle::Diverted {
+                to: to.clone(),
+                service: service.clone(),
+                bytes: bytes.clone(),
+                reason: reason.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn after_offer(to: TenantId, bytes: Place, offered: u32, event: &Event) -> Option<Self> {
+        match event {
+            Event::Offered { attempt } if *attempt > offered => {
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt })
+            }
+            Event::Delivered { attempt, inbox } if *attempt <= offered => {
+                Some(Lifecycle::Delivered { to, bytes, attempt: *attempt, inbox: inbox.clone() })
+            }
+            Event::Retry { attempt, .. } if *attempt == offered => Some(Lifecycle::Routed { to, bytes }),
+            Event::Parked { reason } => {
+                Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn after_delivery(to: TenantId, bytes: Place, taken: u32, event: &Event) -> Option<Self> {
+        match event {
+            Event::Acknowledged { answer, .. } => {
+                Some(Lifecycle::Acknowledged { to, answer: answer.clone() })
+            }
+            Event::Rejected { reason } => Some(Lifecycle::Rejected { to, reason: reason.clone() }),
+            Event::Parked { reason } => {
+                Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
+            }
+            Event::Offered { attempt } if *attempt > taken => {
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One referral as its events make it, in whatever order their partitions are read.
+//!
+//! Custody has a number. The events of one number are written by one owner into one partition, so their
+//! own order is the same for every reader; those of a later number wait until the change of custody that
+//! leads to them has been read. So every ledger folds to the same state (architecture section 4).
+//! What is cancelled or given back is its origin's again, which is a change of custody too: so a new
+//! attempt of its sender starts from there.
+
+use crate::{Event, Lifecycle, Numbered};
+
+/// What an event did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It changed the referral.
+    Counts,
+    /// It waits for the change of custody that leads to it.
+    Early,
+    /// It changes nothing, for every reader alike.
+    Void(String),
+}
+
+/// How many events may wait for a change of custody. More than any life has; the rest is void.
+const EARLY: usize = 256;
+
+/// The fold of one referral's events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Referral {
+    /// Changes of custody so far.
+    pub custody: u32,
+    /// Its one present state.
+    pub lifecycle: Lifecycle,
+    /// The newest offer's attempt; 0 before the first.
+    pub attempt: u32,
+    /// Offers that were answered badly and count against the budget.
+    pub spent: u32,
+    /// Attempts of the sender that are taken back.
+    pub withdrawn_up_to: u32,
+    /// Its deadline passed before it was handed over.
+    pub overdue: bool,
+    /// What the target format could not carry, by name.
+    pub omissions: Vec<String>,
+    /// Events of later custody numbers, in the order in which they were read.
+    pub early: Vec<Numbered>,
+}
+
+impl Referral {
+    /// Reads one event that its partition's claims allow.
+    pub fn apply(&mut self, numbered: Numbered) -> Verdict {
+        if let Event::Withdrawn { up_to } = numbered.event {
+            return self.withdraw(up_to);
+        }
+        if numbered.custody > self.custody {
+            if self.early.len() >= EARLY {
+                return Verdict::Void("too many events wait for a change of custody".into());
+            }
+            self.early.push(numbered);
+            return Verdict::Early;
+        }
+        let verdict = self.apply_now(&numbered);
+        self.apply_early();
+        verdict
+    }
+
+    fn withdraw(&mut self, up_to: u32) -> Verdict {
+        if up_to <= self.withdrawn_up_to {
+            return Verdict::Void("those attempts are taken back already".into());
+        }
+        self.withdrawn_up_to = up_to;
+        Verdict::Counts
+    }
+
+    fn apply_early(&mut self) {
+        while let Some(next) = self.early.iter().position(|early| early.custody <= self.custody) {
+            let numbered = self.early.remove(next);
+            self.apply_now(&numbered);
+        }
+    }
+
+    fn apply_now(&mut self, numbered: &Numbered) -> Verdict {
+        if numbered.custody < self.custody {
+            return Verdict::Void(format!("custody {} has passed on", numbered.custody));
+        }
+        match &numbered.event {
+            Event::Overdue if self.overdue => return Verdict::Void("it is overdue already".into()),
+            Event::Overdue => {
+                self.overdue = true;
+                return Verdict::Counts;
+            }
+            Event::Offered { attempt } if *attempt <= self.attempt => {
+                return Verdict::Void(format!("attempt {attempt} was offered already"));
+            }
+            _ => {}
+        }
+        match self.lifecycle.clone().apply(&numbered.event) {
+            Ok(next) => {
+                self.lifecycle = next;
+                self.note(&numbered.event);
+                Verdict::Counts
+            }
+            Err(illegal) => Verdict::Void(illegal.to_string()),
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Routed { .. }
+            | Event::Carried { .. }
+            | Event::Diverted { .. }
+            | Event::Cancelled { .. }
+            | Event::ReturnPending { .. } => self.custody += 1,
+            Event::Offered { attempt } => self.attempt = *attempt,
+            Event::Retry { spends_budget: true, .. } => self.spent += 1,
+            Event::Acknowledged { omissions, .. } => self.omissions.clone_from(omissions),
+            Event::Reported { omissions, .. } if !omissions.is_empty() => {
+                self.omissions.clone_from(omissions)
+            }
+            _ => {}
+        }
+    }
+
+    /// Its sender was told no and has not tried again, but it went on: a person must know.
+    pub fn sent_after_all(&self, attempt: u32) -> bool {
+        self.withdrawn_up_to >= attempt && self.attempt > 0
+    }
+}
+
+#[cfg(test)]
+#[path = "referral_tests.rs"]
+mod tests;
