@@ -1,0 +1,241 @@
+//! The accept loop of a gRPC port. tonic's own TLS resumes sessions without asking the verifier again and
+//! waits for silent clients without end, so the port is served from here.
+//!
+//! What is bounded, and what happens at the bound: handshakes (no further connection is taken from the
+//! kernel's queue until one ends), the time of one (dropped), connections in all and of one identity (the
+//! new one is dropped, so that a peer which connects for ever cannot push the others out).
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use crate::connection::Place;
+use crate::tls::server_config;
+use crate::{Connection, Connections, Credentials, Error, Peer, Policy};
+
+/// What one gRPC port needs.
+#[derive(Clone)]
+pub struct Config {
+    /// The node's name, a label of the port's metrics.
+    pub node: String,
+    /// Our keys, and the authorities whose clients may speak.
+    pub credentials: Credentials,
+    /// Who is refused although the CA vouches for them.
+    pub policy: Policy,
+    /// Where connections are registered, to be severed.
+    pub connections: Connections,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// The bounds of one gRPC port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a handshake may take, and after it the first byte. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// Handshakes at one time. Default 256.
+    pub handshakes: usize,
+    /// Open connections. Default 1024.
+    pub connections: usize,
+    /// Open connections of one identity. Default 16.
+    pub connections_per_identity: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(5),
+            handshakes: 256,
+            connections: 1024,
+            connections_per_identity: 16,
+        }
+    }
+}
+
+/// A gRPC port before it listens.
+#[derive(Clone)]
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    node: Arc<str>,
+    policy: Policy,
+    connections: Connections,
+    limits: Limits,
+    places: Arc<Semaphore>,
+}
+
+/// How a connection attempt ended: a label of the metric and a word of the log.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Accepted,
+    Refused,
+    Failed,
+    TimedOut,
+    NoPlace,
+    NoPlaceForIdentity,
+}
+
+impl Acceptor {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        Ok(Self {
+            tls: TlsAcceptor::from(Arc::new(server_config(&config.credentials)?)),
+            node: config.node.into(),
+            policy: config.policy,
+            connections: config.connections,
+            limits: config.limits,
+            places: Arc::new(Semaphore::new(config.limits.connections)),
+        })
+    }
+
+    /// Accepts from `listener` until the returned stream is dropped. It runs in a task of its own, so it
+    /// must be called inside the runtime.
+    pub fn listen(self, listener: TcpListener) -> Incoming {
+        let (sender, accepted) = mpsc::channel(16);
+        Incoming { accepted, task: tokio::spawn(self.accept(listener, sender)) }
+    }
+
+    async fn accept(self, listener: TcpListener, sender: mpsc::Sender<Connection>) {
+        let handshakes = Arc::new(Semaphore::new(self.limits.handshakes));
+        let mut running = JoinSet::new();
+        loop {
+            while running.try_join_next().is_some() {}
+            let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((tcp, remote)) => {
+                    let (acceptor, sender) = (self.clone(), sender.clone());
+                    running.spawn(async move {
+                        if let Some(connection) = acceptor.handshake(tcp, remote).await {
+                            // Given up before the wait for tonic, which takes nothing while it drains.
+                            drop(permit);
+                            // It fails when nobody serves any more; then the connection closes.
+                            let _ = sender.send(connection).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(node = &*self.node, %error, "cannot accept a connection");
+                    // Out of descriptors, most likely: wait until some are free.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn handshake(&self, tcp: TcpStream, remote: SocketAddr) -> Option<Connection> {
+        // It only fails on a socket that is closed already, which the handshake will notice.
+        let _ = tcp.set_nodelay(true);
+        let shaken = self.tls.accept(tcp).into_fallible();
+        let tls = match tokio::time::timeout(self.limits.handshake_timeout, shaken).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err((error, tcp))) => {
+                self.count(Outcome::Failed);
+                debug!(node = &*self.node, %remote, %error, "a handshake failed");
+                close_gently(tcp).await;
+                return None;
+            }
+            Err(_) => {
+                self.count(Outcome::TimedOut);
+                debug!(node = &*self.node, %remote, "a handshake took too long");
+                return None;
+            }
+        };
+        let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let peer = Peer::new(certificate.map(AsRef::as_ref), remote, self.policy.clone());
+        self.admit(tls, peer)
+    }
+
+    fn admit(&self, tls: tokio_rustls::server::TlsStream<TcpStream>, peer: Peer) -> Option<Connection> {
+        let Ok(permit) = self.places.clone().try_acquire_owned() else {
+            self.count(Outcome::NoPlace);
+            warn!(node = &*self.node, ?peer, "no place for another connection");
+            return None;
+        };
+        let identity = peer.credential().map(|credential| credential.identity.clone());
+        let Some(registration) = self.connections.register(identity, self.limits.connections_per_identity)
+        else {
+            self.count(Outcome::NoPlaceForIdentity);
+            debug!(node = &*self.node, ?peer, "no place for another connection of this identity");
+            return None;
+        };
+        match peer.identity() {
+            Ok(_) => self.count(Outcome::Accepted),
+            Err(refusal) => {
+                self.count(Outcome::Refused);
+                debug!(node = &*self.node, ?peer, %refusal, "connected, and every call will be refused");
+            }
+        }
+        let open = metrics::gauge!("bulkhead_connections_open", "node" => self.node.to_string());
+        Some(Connection::new(tls, peer, self.limits.handshake_timeout, Place { registration, open, permit }))
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let labels = [("node", self.node.to_string()), ("outcome", outcome.label().to_owned())];
+        metrics::counter!("bulkhead_connections_total", &labels).increment(1);
+    }
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed-out",
+            Outcome::NoPlace => "no-place",
+            Outcome::NoPlaceForIdentity => "no-place-for-identity",
+        }
+    }
+}
+
+/// Closes after a failed handshake so that the alert arrives: a close with bytes unread would be a reset,
+/// and the client would never read why.
+async fn close_gently(mut tcp: TcpStream) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let _ = tokio::time::timeout(PATIENCE, async {
+        tcp.shutdown().await?;
+        let mut rest = [0; 4096];
+        for _ in 0..16 {
+            if tcp.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    })
+    .await;
+}
+
+/// The accepted connections, for `serve_with_incoming`. Dropping it closes the port; connections that
+/// were handed out live on.
+#[derive(Debug)]
+pub struct Incoming {
+    accepted: mpsc::Receiver<Connection>,
+    task: JoinHandle<()>,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<Connection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.accepted.poll_recv(context).map(|connection| connection.map(Ok))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
