@@ -122,6 +122,11 @@ pub enum Event {
         /// The last attempt that is taken back.
         up_to: u32,
     },
+    /// Beside the lifecycle: the nation that it came from has confirmed what it was told.
+    Told {
+        /// The version of the referral that it knows.
+        version: u64,
+    },
     /// From the nation that has it.
     Reported {
         /// Its state there.
@@ -160,6 +165,7 @@ impl Event {
             Event::Diverted { .. } => "diverted",
             Event::Cancelled { .. } => "cancelled",
             Event::Withdrawn { .. } => "withdrawn",
+            Event::Told { .. } => "told",
             Event::Reported { .. } => "reported",
         }
     }
@@ -196,6 +202,7 @@ impl Event {
             Event::Diverted { to, service, reason, .. } => format!("to {service} of {to}: {reason}"),
             Event::Cancelled { reason } => reason.to_string(),
             Event::Withdrawn { up_to } => format!("attempts up to {up_to} taken back"),
+            Event::Told { .. } => "the nation that it came from knows".into(),
             Event::Reported { state, reason, destination, .. } => {
                 let there = destination.as_ref().map(|to| format!(" at {to}")).unwrap_or_default();
                 let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

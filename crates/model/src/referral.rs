@@ -37,6 +37,10 @@ pub struct Referral {
     pub withdrawn_up_to: u32,
     /// Its deadline passed before it was handed over.
     pub overdue: bool,
+    /// How many events counted; numbers the reports to the nation that it came from.
+    pub version: u64,
+    /// The newest version that the nation it came from has confirmed.
+    pub told: u64,
     /// What the target format could not carry, by name.
     pub omissions: Vec<String>,
     /// Events of later custody numbers, in the order in which they were read.
@@ -46,8 +50,10 @@ pub struct Referral {
 impl Referral {
     /// Reads one event that its partition's claims allow.
     pub fn apply(&mut self, numbered: Numbered) -> Verdict {
-        if let Event::Withdrawn { up_to } = numbered.event {
-            return self.withdraw(up_to);
+        match numbered.event {
+            Event::Withdrawn { up_to } => return raise(&mut self.withdrawn_up_to, up_to),
+            Event::Told { version } => return raise(&mut self.told, version),
+            _ => {}
         }
         if numbered.custody > self.custody {
             if self.early.len() >= EARLY {
@@ -59,14 +65,6 @@ impl Referral {
         let verdict = self.apply_now(&numbered);
         self.apply_early();
         verdict
-    }
-
-    fn withdraw(&mut self, up_to: u32) -> Verdict {
-        if up_to <= self.withdrawn_up_to {
-            return Verdict::Void("those attempts are taken back already".into());
-        }
-        self.withdrawn_up_to = up_to;
-        Verdict::Counts
     }
 
     fn apply_early(&mut self) {
@@ -84,6 +82,7 @@ impl Referral {
             Event::Overdue if self.overdue => return Verdict::Void("it is overdue already".into()),
             Event::Overdue => {
                 self.overdue = true;
+                self.version += 1;
                 return Verdict::Counts;
             }
             Event::Offered { attempt } if *attempt <= self.attempt => {
@@ -102,6 +101,7 @@ impl Referral {
     }
 
     fn note(&mut self, event: &Event) {
+        self.version += 1;
         match event {
             Event::Routed { .. }
             | Event::Carried { .. }
@@ -122,6 +122,15 @@ impl Referral {
     pub fn sent_after_all(&self, attempt: u32) -> bool {
         self.withdrawn_up_to >= attempt && self.attempt > 0
     }
+}
+
+/// A fact beside the lifecycle: the highest counts, in whatever order they are read.
+fn raise<T: Ord>(mark: &mut T, to: T) -> Verdict {
+    if to <= *mark {
+        return Verdict::Void("that was recorded already".into());
+    }
+    *mark = to;
+    Verdict::Counts
 }
 
 #[cfg(test)]

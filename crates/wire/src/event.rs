@@ -283,6 +283,7 @@ fn event_to_wire(event: &Event) -> v1::decision::Event {
             W::Cancelled(v1::EventCancelled { reason: Some(reason_to_wire(reason)) })
         }
         Event::Withdrawn { up_to } => W::Withdrawn(v1::EventWithdrawn { up_to_attempt: *up_to }),
+        Event::Told { version } => W::Told(v1::EventTold { version: *version }),
         Event::Reported { state, reason, destination, sequence, at, omissions } => {
             W::Reported(v1::EventReported {
                 state: state_to_wire(*state) as i32,
@@ -341,6 +342,7 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         },
         W::Cancelled(e) => Event::Cancelled { reason: reason(e.reason)? },
         W::Withdrawn(e) => Event::Withdrawn { up_to: e.up_to_attempt },
+        W::Told(e) => Event::Told { version: e.version },
         W::Reported(e) => Event::Reported {
             state: state_from_wire(e.state).ok_or(Unreadable::Field("event.state"))?,
             reason: e.reason.map(reason_from_wire),

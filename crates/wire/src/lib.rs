@@ -8,6 +8,7 @@ mod event;
 pub mod record;
 pub mod status;
 mod time;
+pub mod topics;
 
 /// The generated messages and services of `bulkhead.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
