@@ -63,7 +63,8 @@ pub trait Reader: Send {
     /// that partition is left out and the others go on.
     async fn next(&mut self) -> Result<Vec<Entry>, Error>;
 
-    /// Reads these too, or from here on, if they are being read already. What is wrong with them, `next` says.
+    /// Reads these too, or from here on, if they are being read already; they are not paused.
+    /// What is wrong with them, `next` says.
     fn add(&mut self, starts: Vec<Start>);
 
     /// Reads these no more; nothing of them comes after this returns.
