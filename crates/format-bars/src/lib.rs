@@ -16,22 +16,41 @@
 //! NHSDigital/booking-and-referral-fhir-api, "NWRI" is DHCW's NWRI-eReferrals-Service-App.
 
 pub mod accept;
+pub mod bundle;
+pub mod capability;
+pub mod classify;
 pub mod document;
+pub mod echo;
 pub mod headers;
+pub mod ids;
 mod json;
 mod json_write;
+pub mod message;
 pub mod node;
 pub mod outcome;
+pub mod peer;
+pub mod profile;
+pub mod response;
 mod schema;
+pub mod service_request;
 pub mod systems;
 pub mod target;
+pub mod view;
 pub mod when;
 mod xml;
 mod xml_write;
 
+pub use bundle::{Bundle, Entry};
+pub use classify::{MessageKind, Profile, ResponseKind};
 pub use document::{Document, Limits, ReadError, ReadFault, Syntax, WriteError};
+pub use echo::echo;
 pub use headers::{HeaderError, HeaderId, HeaderRules, Ids, RequestHeaders};
+pub use ids::{IdMap, rewrite_ids};
+pub use message::{BarsMessage, Rules};
 pub use node::Node;
 pub use outcome::{ErrorCode, ErrorKind, IssueType, Party, Problem};
+pub use peer::{Answer, Refusal, RetryCause, Verdict};
+pub use response::{Decision, RejectedReason, Response};
 pub use systems::{Identifier, System};
+pub use view::ReferralView;
 pub use when::When;
