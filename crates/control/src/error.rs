@@ -1,0 +1,44 @@
+//! What can go wrong with authority. Variants carry topics, positions and places, never content.
+
+use std::time::Duration;
+
+use bulkhead_model::Fault;
+
+use crate::FileError;
+
+/// Why the control log could not be followed or added to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The directory is not whole.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The log did not do what it was asked.
+    #[error("control log {topic}: {cause}")]
+    Log {
+        /// The topic.
+        topic: String,
+        /// What the log said.
+        cause: bulkhead_log::Error,
+    },
+    /// The fact was appended and not seen again: it is perhaps in force, perhaps not.
+    #[error("control log {topic}: offset {offset} was appended and not read back within {waited:?}")]
+    NotReadBack {
+        /// The topic.
+        topic: String,
+        /// Where it was appended.
+        offset: u64,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+impl Error {
+    /// Who can do something about it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::File(_) => Fault::Caller,
+            Error::Log { .. } | Error::NotReadBack { .. } => Fault::Unavailable,
+        }
+    }
+}

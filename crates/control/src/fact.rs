@@ -1,0 +1,67 @@
+//! Records of `control.<nation>`: bytes both ways.
+
+use bulkhead_log::{Entry, Record};
+use bulkhead_wire::v1::{ControlRecord, DirectoryFact, control_record::Fact as WireFact};
+use bulkhead_wire::{Unreadable, time_to_wire};
+use bytes::Bytes;
+use jiff::Timestamp;
+use prost::Message;
+use ring::digest::{SHA256, digest};
+
+use crate::{FileError, parse_directory};
+
+/// Of the directory the newest counts, so all of them have one key in the compacted topic.
+const DIRECTORY_KEY: &[u8] = b"directory";
+
+/// A fact of authority.
+#[derive(Debug)]
+pub(crate) enum Fact {
+    /// The whole directory.
+    Directory(DirectoryText),
+}
+
+/// The text of a directory whose digest holds.
+#[derive(Debug)]
+pub(crate) struct DirectoryText(pub(crate) String);
+
+/// Why a record of the control log says nothing to this node.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unheard {
+    #[error("it is {0}")]
+    Wire(#[from] Unreadable),
+    #[error("its fact is of a kind that this release does not know")]
+    Unknown,
+    #[error("its text does not have the digest that it states")]
+    Digest,
+    #[error("its directory is not whole: {0}")]
+    Directory(#[from] FileError),
+}
+
+impl Fact {
+    /// Reads what an entry says.
+    pub(crate) fn read(entry: &Entry) -> Result<Self, Unheard> {
+        let record = ControlRecord::decode(entry.record.value.clone()).map_err(|_| Unreadable::Malformed)?;
+        match record.fact.ok_or(Unheard::Unknown)? {
+            WireFact::Directory(fact) if *sha256(&fact.toml) != *fact.digest => Err(Unheard::Digest),
+            WireFact::Directory(fact) => Ok(Fact::Directory(DirectoryText(fact.toml))),
+        }
+    }
+}
+
+impl DirectoryText {
+    /// The directory that it describes.
+    pub(crate) fn parse(&self, file: &str) -> Result<bulkhead_model::Directory, FileError> {
+        parse_directory(file, &self.0)
+    }
+
+    /// What is appended for it.
+    pub(crate) fn record(&self, now: Timestamp) -> Record {
+        let fact = DirectoryFact { toml: self.0.clone(), digest: sha256(&self.0) };
+        let record = ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Directory(fact)) };
+        Record { key: Bytes::from_static(DIRECTORY_KEY), value: record.encode_to_vec().into() }
+    }
+}
+
+fn sha256(text: &str) -> Bytes {
+    Bytes::copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref())
+}

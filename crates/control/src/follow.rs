@@ -1,0 +1,152 @@
+//! Following the control log from its start: what this node knows of authority, and up to where.
+//!
+//! A record that cannot be read changes nothing: what was in force stays in force, and somebody is told
+//! loudly. A node that guessed would be worse than one that is behind.
+
+use std::sync::Arc;
+
+use bulkhead_log::{Entry, Log, Partition, Reader, ReaderLimits, Start, Topic, TopicSpec};
+use bulkhead_model::{Cuts, Directory, Nation};
+use bulkhead_process::Drain;
+use bulkhead_wire::topics;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::Error;
+use crate::fact::{Fact, Unheard};
+
+/// The loop that follows `control.<nation>`. [`Following`] is its handle.
+pub struct Follower {
+    log: Arc<dyn Log>,
+    nation: Nation,
+    directory: watch::Sender<Arc<Directory>>,
+    cuts: watch::Sender<Arc<Cuts>>,
+    caught_up: watch::Sender<bool>,
+}
+
+/// What the control log says, as it changes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Following {
+    /// The newest directory that could be read; empty before the first.
+    pub directory: watch::Receiver<Arc<Directory>>,
+    /// The cuts; their position is the newest control offset that this node has understood.
+    pub cuts: watch::Receiver<Arc<Cuts>>,
+    caught_up: watch::Receiver<bool>,
+}
+
+impl Following {
+    /// Waits until everything is known that the log held when following began. Safe to cancel. Never ends
+    /// when the follower stopped before.
+    pub async fn caught_up(&mut self) {
+        if self.caught_up.wait_for(|caught_up| *caught_up).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Follower {
+    /// A follower that has not read anything.
+    pub fn new(log: Arc<dyn Log>, nation: Nation) -> (Self, Following) {
+        let (directory, directory_seen) = watch::channel(Arc::default());
+        let (cuts, cuts_seen) = watch::channel(Arc::default());
+        let (caught_up, caught_up_seen) = watch::channel(false);
+        let following = Following { directory: directory_seen, cuts: cuts_seen, caught_up: caught_up_seen };
+        (Self { log, nation, directory, cuts, caught_up }, following)
+    }
+
+    /// Follows until the drain begins.
+    ///
+    /// # Errors
+    /// When the log cannot be read on. The process should end: a node that hears nothing may not act.
+    pub async fn run(self, drain: Drain) -> Result<(), Error> {
+        let control = Control::open(&*self.log, self.nation).await?;
+        let end = control.end(&*self.log).await?;
+        let mut reader = control.read(&*self.log).await?;
+        let mut next = 0;
+        loop {
+            if next >= end {
+                self.caught_up.send_replace(true);
+            }
+            let entries = tokio::select! {
+                biased;
+                () = drain.started() => return Ok(()),
+                // Safe to cancel: a call that is dropped has read nothing.
+                read = reader.next() => read.map_err(|cause| control.failed(cause))?,
+            };
+            for entry in &entries {
+                self.hear(entry);
+                next = entry.offset + 1;
+            }
+        }
+    }
+
+    fn hear(&self, entry: &Entry) {
+        let heard = Fact::read(entry).and_then(|fact| self.follow(entry, fact));
+        let labels = [
+            ("nation", self.nation.as_str()),
+            ("outcome", if heard.is_ok() { "followed" } else { "unreadable" }),
+        ];
+        metrics::counter!("bulkhead_control_records_total", &labels).increment(1);
+        if let Err(why) = heard {
+            error!(
+                nation = %self.nation, place = %entry.pointer(), %why,
+                "a record of the control log cannot be read and changes nothing on this node; \
+                 is this node older than the one that wrote it?"
+            );
+        }
+    }
+
+    fn follow(&self, entry: &Entry, fact: Fact) -> Result<(), Unheard> {
+        match fact {
+            Fact::Directory(text) => {
+                let directory = text.parse(&entry.pointer().to_string())?;
+                info!(
+                    nation = %self.nation, position = entry.offset,
+                    tenants = directory.tenants().count(), services = directory.services().count(),
+                    "the directory is in force"
+                );
+                self.directory.send_replace(Arc::new(directory));
+            }
+        }
+        // After the fact itself: whoever sees the position sees what follows from it.
+        self.cuts.send_replace(Arc::new(Cuts { position: entry.offset }));
+        Ok(())
+    }
+}
+
+/// The one partition of `control.<nation>`.
+pub(crate) struct Control {
+    partition: Partition,
+}
+
+impl Control {
+    /// Makes the topic where it does not exist yet.
+    pub(crate) async fn open(log: &dyn Log, nation: Nation) -> Result<Self, Error> {
+        let name = topics::control(nation);
+        let failed = |cause| Error::Log { topic: name.clone(), cause };
+        let topic = Topic::new(&name).map_err(failed)?;
+        let spec = TopicSpec { topic: topic.clone(), partitions: 1, compacted: true };
+        log.ensure(&[spec]).await.map_err(failed)?;
+        Ok(Self { partition: topic.partition(0) })
+    }
+
+    pub(crate) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    pub(crate) fn failed(&self, cause: bulkhead_log::Error) -> Error {
+        Error::Log { topic: self.partition.topic.to_string(), cause }
+    }
+
+    /// The offset that the next record will have; 0 when there is nothing to read.
+    pub(crate) async fn end(&self, log: &dyn Log) -> Result<u64, Error> {
+        let kept = log.bounds(&self.partition).await.map_err(|cause| self.failed(cause))?;
+        Ok(if kept.is_empty() { 0 } else { kept.end })
+    }
+
+    /// Everything, from the start.
+    pub(crate) async fn read(&self, log: &dyn Log) -> Result<Box<dyn Reader>, Error> {
+        let start = Start { partition: self.partition.clone(), offset: 0 };
+        log.reader(vec![start], ReaderLimits::default()).await.map_err(|cause| self.failed(cause))
+    }
+}

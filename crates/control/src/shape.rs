@@ -1,0 +1,82 @@
+//! The shape of a directory file: what may be written, before it is known to fit together.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A text with its place in the file.
+pub(crate) type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
+    #[serde(default)]
+    pub(crate) suppliers: Vec<Supplier>,
+    #[serde(default)]
+    pub(crate) tenants: Vec<Tenant>,
+    #[serde(default)]
+    pub(crate) services: Vec<Service>,
+    #[serde(default)]
+    pub(crate) operators: Vec<Operator>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Supplier {
+    pub(crate) id: Text,
+    /// For screens; the id when it is not given.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tenant {
+    pub(crate) id: Text,
+    pub(crate) supplier: Text,
+    #[serde(default)]
+    pub(crate) revoked: Vec<Text>,
+    #[serde(default)]
+    pub(crate) quota: Quota,
+}
+
+/// What is not written keeps its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quota {
+    pub(crate) payload_bytes: Option<NonZeroUsize>,
+    pub(crate) calls_per_second: Option<NonZeroU32>,
+    pub(crate) unread_bytes: Option<NonZeroUsize>,
+    pub(crate) connections: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Service {
+    pub(crate) id: Text,
+    pub(crate) host: Text,
+    #[serde(default)]
+    pub(crate) identifiers: Vec<Spanned<Identifier>>,
+    pub(crate) protocol: Text,
+    pub(crate) version: String,
+    pub(crate) max_bytes: Option<NonZeroUsize>,
+    /// Not written: every tenant of the directory may send to it.
+    pub(crate) grants: Option<Vec<Text>>,
+    pub(crate) on_deadline: Option<Text>,
+    pub(crate) fallback: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identifier {
+    pub(crate) system: String,
+    pub(crate) value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operator {
+    pub(crate) id: Text,
+    pub(crate) public_key: Text,
+}
