@@ -1,1 +1,18 @@
-//! the state of each referral, derived from the log
+//! The state of each referral, derived from the log.
+//!
+//! The ledger is one SQLite file a node. A [`Follower`] reads all partitions of `events.<nation>` and keeps the file
+//! up to date; a [`Ledger`] answers from it. Nothing in it is a truth of its own: delete the file and it is made
+//! again from the log.
+//!
+//! What counts is decided in `model`: the claim book says which events count, the fold says what they make of a
+//! referral. This crate stores, refolds and finds.
+
+mod case;
+mod error;
+mod handle;
+mod row;
+
+pub use case::case_key;
+pub use error::Error;
+pub use handle::{Config, Follower, Ledger};
+pub use row::{AlertCode, AlertCount, Change, Count, Filter, Row, Step, Waiting};
