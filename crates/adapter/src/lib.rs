@@ -1,1 +1,37 @@
-//! the kit of every sidecar: stream, spool, inbox, outcomes
+//! The kit of every sidecar: stream, spool, inbox, outcomes.
+//!
+//! A sidecar stands beside one tenant's system and speaks that nation's protocol on one side and gRPC on the
+//! other. What every sidecar does alike is here; an adapter only translates and sends.
+//!
+//! ```text
+//! local system ──> adapter ── submit ──> spool ──> pump ── Ingest ──────> broker
+//!                                          └── what was told no: Withdraw ──> broker
+//! local system <── adapter <── hand_over ── worker <── inbox <── session <── Delivery ── broker
+//!                                             └── outcome ──> inbox ──> session ──────> broker
+//! ```
+//!
+//! Start reading at `kit.rs`, which wires these parts; then `system.rs`, what an adapter implements, and
+//! `submit.rs`, what it calls. `mllp_server.rs` and `mllp_client.rs` are for the adapters that speak HL7 v2.
+
+mod config;
+mod error;
+mod kit;
+mod launch;
+mod mllp_client;
+mod mllp_server;
+mod notes;
+mod settings;
+mod store;
+mod submit;
+mod system;
+
+pub use config::{Config, InboxConfig, SpoolConfig};
+pub use error::Error;
+pub use kit::{Kit, KitHandle};
+pub use launch::launch;
+pub use mllp_client::{AckPolicy, Failure, MllpClient, MllpClientSettings, OnAck, SendMode};
+pub use mllp_server::{MllpServer, MllpServerSettings};
+pub use notes::Notes;
+pub use settings::{BrokerSettings, InboxSettings, Settings, SpoolSettings};
+pub use submit::{Answer, Resolved, Status, Submission};
+pub use system::{Delivery, LocalSystem, Outcome, Receipt, RefusedLater};
