@@ -48,10 +48,12 @@ fn care_plan(trail: &Trail<'_>, node: &Node, view: &mut ReferralView) {
         for coding in concept.codings {
             if coding.is(System::Dx) { view.dispositions.push(coding) } else { view.outcomes.push(coding) }
         }
-        // Beside a code the text only says what kind of code it is.
-        if let Some(text) = concept.text.filter(|_| summary) {
-            view.texts.push(Text::new("CarePlan.activity.outcomeCodeableConcept.text", text));
-        }
+        // Beside a code the text mostly says what kind of code it is, and is kept apart from the summary.
+        let path = match summary {
+            true => "CarePlan.activity.outcomeCodeableConcept.text",
+            false => "CarePlan.activity.outcomeCodeableConcept.coding.text",
+        };
+        view.texts.extend(concept.text.map(|text| Text::new(path, text)));
     }
     for path in ["description", "note.text", "activity.progress.text"] {
         for text in trail.path_texts(node, path) {
