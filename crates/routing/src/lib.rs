@@ -1,1 +1,31 @@
-//! reads, decides, keeps tenants apart, delivers, records
+//! Reads, decides, keeps tenants apart, delivers, records.
+//!
+//! The route of a referral through a cell, in the order in which to read: [`owner`](crate::owner) claims
+//! shards and starts what belongs to them; `router` takes records from `in.<tenant>` and decides;
+//! `hand_over` offers what waits in `out.<tenant>` to the tenant's sidecar; `courier` carries what waits at
+//! the border to the other nation's `door`; `deadlines` acts when time runs out. Everything that is decided
+//! goes through the `journal`: one event, under the owner's claim.
+
+mod board;
+mod config;
+mod courier;
+mod crash;
+mod deadlines;
+mod delivery;
+mod door;
+mod error;
+mod flight;
+mod hand_over;
+mod journal;
+mod owner;
+mod router;
+mod settle;
+mod source;
+
+pub use board::Board;
+pub use config::{Config, FarCell};
+pub use crash::CrashBetweenAppends;
+pub use delivery::DeliveryService;
+pub use door::DoorService;
+pub use error::Error;
+pub use owner::{Parts, Routing};

@@ -1,0 +1,43 @@
+//! What can go wrong in routing.
+
+use bulkhead_model::{Fault, ReferralId, TenantId};
+
+/// A failure of routing. Variants carry ids, never payload.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] bulkhead_log::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] bulkhead_ledger::Error),
+    /// This node does not hold the claim that it would need.
+    #[error("shard {shard} is not owned by this node")]
+    NotOwner {
+        /// The shard.
+        shard: u32,
+    },
+    /// The bytes that an event names are not there.
+    #[error("the bytes of referral {id} are not where its event says")]
+    BytesMissing {
+        /// The referral.
+        id: ReferralId,
+    },
+    /// The tenant is not in the directory.
+    #[error("the directory has no tenant {0}")]
+    UnknownTenant(TenantId),
+    /// Mutual TLS could not be set up.
+    #[error(transparent)]
+    Transport(#[from] bulkhead_transport::Error),
+}
+
+impl Error {
+    /// Who can do something about it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::Log(_) | Error::Ledger(_) | Error::NotOwner { .. } => Fault::Unavailable,
+            Error::UnknownTenant(_) => Fault::NotFound,
+            Error::BytesMissing { .. } | Error::Transport(_) => Fault::Internal,
+        }
+    }
+}

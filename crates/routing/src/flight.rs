@@ -1,0 +1,127 @@
+//! One hand-over: the payload's frame, the event `offered` meanwhile, and the last frame only when that
+//! event was read back as valid and the gate has been asked once more.
+
+use bulkhead_ledger::Waiting;
+use bulkhead_model::{Answer, Claim, Code, Event, Reason, ReferralId, TenantId, Verdict};
+use bulkhead_process::telemetry;
+use bulkhead_wire::record::Out;
+use bulkhead_wire::{address_to_wire, claim_to_wire, envelope_to_wire, provenance, time_to_wire, v1};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tonic::Status;
+use tracing::{Instrument, info_span};
+
+use crate::journal::Decided;
+use crate::owner::Shared;
+use crate::Error;
+
+/// The stream down to a sidecar. Bounded: a sidecar that does not read stops its own tenant's deliveries.
+pub(crate) type Down = mpsc::Sender<Result<v1::ReceiveResponse, Status>>;
+
+/// How a hand-over ended on this side.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// The last frame is sent: the sidecar will answer.
+    Over,
+    /// Nothing counts as sent; the referral went another way or is set aside.
+    Not,
+}
+
+/// One attempt to hand a referral over.
+pub(crate) struct Flight {
+    pub(crate) shared: Shared,
+    pub(crate) claim: Claim,
+    pub(crate) to: TenantId,
+    pub(crate) waiting: Waiting,
+    pub(crate) attempt: u32,
+    pub(crate) possible_duplicate: bool,
+    pub(crate) down: Down,
+}
+
+impl Flight {
+    /// Hands over the bytes that the event names.
+    pub(crate) async fn run(self, bytes: Option<Bytes>) -> Result<Handed, Error> {
+        let out = match bytes.map(Out::decode) {
+            Some(Ok(out)) => out,
+            Some(Err(unreadable)) => return self.park(Reason::new(Code::Unreadable, unreadable.to_string())).await,
+            None => return self.park(Reason::new(Code::Unreadable, "its bytes are not where its event says")).await,
+        };
+        let span = info_span!("deliver", referral = %self.waiting.id, to = %self.to, attempt = self.attempt);
+        if let Some(traceparent) = &out.accepted.envelope.traceparent {
+            telemetry::adopt(traceparent, &span);
+        }
+        self.offer(out).instrument(span).await
+    }
+
+    async fn offer(self, out: Out) -> Result<Handed, Error> {
+        let asked = provenance(&out.accepted, Some(&self.to));
+        if self.shared.cuts().ask(&asked) != Answer::Open {
+            return Ok(Handed::Not);
+        }
+        let event = Event::Offered { attempt: self.attempt };
+        let offered =
+            self.shared.journal.write(&self.claim, Decided::new(self.waiting.id, self.waiting.custody, event));
+        let frame = v1::receive_response::Frame::Offer(self.frame(out));
+        let (sent, verdict) = tokio::join!(send(&self.down, frame), offered.read_back());
+        if verdict? != Verdict::Counts {
+            let reason = Reason::new(Code::NotOwner, "it went another way");
+            recall(&self.down, self.waiting.id, &reason).await;
+            return Ok(Handed::Not);
+        }
+        if !sent || self.shared.cuts().ask(&asked) != Answer::Open {
+            return Ok(Handed::Not);
+        }
+        let last = v1::HandOver {
+            referral_id: self.waiting.id.to_string(),
+            attempt: self.attempt,
+            claim: Some(claim_to_wire(&self.claim)),
+        };
+        send(&self.down, v1::receive_response::Frame::HandOver(last)).await;
+        metrics::counter!("bulkhead_offers_total", "nation" => self.shared.home().as_str(),
+            "tenant" => self.to.to_string())
+        .increment(1);
+        Ok(Handed::Over)
+    }
+
+    fn frame(&self, out: Out) -> v1::Offer {
+        let accepted = out.accepted;
+        let directory = self.shared.directory();
+        let reply = accepted.envelope.reply_to.as_ref().and_then(|address| directory.resolve(address));
+        let mut envelope = envelope_to_wire(&accepted.envelope);
+        let traceparent = telemetry::inject();
+        if !traceparent.is_empty() {
+            envelope.traceparent = traceparent;
+        }
+        v1::Offer {
+            referral_id: accepted.id.to_string(),
+            attempt: self.attempt,
+            tenant: accepted.tenant.to_string(),
+            envelope: Some(envelope),
+            digest: accepted.digest.to_string(),
+            accepted_at: accepted.accepted_at.map(time_to_wire),
+            possible_duplicate: self.possible_duplicate,
+            claim: Some(claim_to_wire(&self.claim)),
+            reply_addresses: reply.map(|s| s.identifiers.iter().map(address_to_wire).collect()).unwrap_or_default(),
+            payload: accepted.payload.into_bytes(),
+        }
+    }
+
+    async fn park(self, reason: Reason) -> Result<Handed, Error> {
+        let decided = Decided::new(self.waiting.id, self.waiting.custody, Event::Parked { reason });
+        self.shared.journal.write(&self.claim, decided).read_back().await?;
+        Ok(Handed::Not)
+    }
+}
+
+/// False when the stream is gone.
+pub(crate) async fn send(down: &Down, frame: v1::receive_response::Frame) -> bool {
+    down.send(Ok(v1::ReceiveResponse { frame: Some(frame) })).await.is_ok()
+}
+
+async fn recall(down: &Down, id: ReferralId, reason: &Reason) {
+    let recall = v1::Recall {
+        referral_id: id.to_string(),
+        reason: Some(bulkhead_wire::reason_to_wire(reason)),
+    };
+    send(down, v1::receive_response::Frame::Recall(recall)).await;
+}

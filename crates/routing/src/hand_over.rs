@@ -1,0 +1,372 @@
+//! The compartment's loop towards one sidecar: what waits, lane by lane, as far as credits reach.
+//!
+//! What waits and in which order is the ledger's answer (an event counts, its case's former referral is
+//! settled); the bytes come from the log. Several are in flight, one at a time per case.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use bulkhead_ledger::Waiting;
+use bulkhead_log::Topic;
+use bulkhead_model::{Claim, Code, Digest, Event, Lane, Lifecycle, Priority, Reason, ReferralId, TenantId, Verdict};
+use bulkhead_process::Drain;
+use bulkhead_wire::{time_from_wire, topics, v1};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+use tonic::Streaming;
+use tracing::{info, warn};
+
+use crate::flight::{Down, Flight, Handed, send};
+use crate::journal::Decided;
+use crate::owner::Shared;
+use crate::settle::{self, settle};
+use crate::source::Source;
+use crate::Error;
+
+/// A delivery whose outcome is not final.
+#[derive(Clone, Copy)]
+struct Open {
+    custody: u32,
+    digest: Digest,
+    spent: u32,
+    delivered: bool,
+}
+
+/// Something that ended while the loop went on.
+enum Ended {
+    Flight(ReferralId, Handed),
+    Cancelled(ReferralId),
+    Settled { id: ReferralId, attempt: u32, is_final: bool, counts: bool, retry_after: Option<Duration> },
+    Nothing,
+}
+
+/// The hand-over to one connected sidecar.
+pub(crate) struct HandOver {
+    shared: Shared,
+    tenant: TenantId,
+    claim: Claim,
+    down: Down,
+    inbox: String,
+    any: u32,
+    emergency: u32,
+    taking: bool,
+    sources: HashMap<u32, Source>,
+    open: HashMap<ReferralId, Open>,
+    not_before: HashMap<ReferralId, Instant>,
+    again: Vec<Waiting>,
+    work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
+}
+
+impl HandOver {
+    pub(crate) fn new(shared: Shared, tenant: TenantId, claim: Claim, down: Down) -> Self {
+        Self {
+            shared,
+            tenant,
+            claim,
+            down,
+            inbox: String::new(),
+            any: 0,
+            emergency: 0,
+            taking: false,
+            sources: HashMap::new(),
+            open: HashMap::new(),
+            not_before: HashMap::new(),
+            again: Vec::new(),
+            work: FuturesUnordered::new(),
+        }
+    }
+
+    /// Runs until the stream ends, a newer one takes its place or the node drains.
+    pub(crate) async fn run(mut self, mut up: Streaming<v1::ReceiveRequest>, drain: Drain) {
+        let tenant = self.tenant.clone();
+        let ended = tokio::select! {
+            () = drain.started() => Ok(()),
+            ended = self.serve(&mut up) => ended,
+        };
+        if let Err(error) = ended {
+            warn!(%tenant, %error, "hand-over to this tenant ended");
+        }
+        if !drain.is_started() {
+            self.shared.board.update(&tenant, |seen| (seen.connected, seen.taking) = (false, false));
+        }
+    }
+
+    async fn serve(&mut self, up: &mut Streaming<v1::ReceiveRequest>) -> Result<(), Error> {
+        let changed = self.shared.parts.ledger.newly_waiting(&self.tenant);
+        loop {
+            let woken = changed.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            self.pump().await?;
+            let next_retry = self.not_before.values().min().copied();
+            tokio::select! {
+                frame = up.message() => match frame {
+                    Ok(Some(frame)) => self.frame(frame).await?,
+                    Ok(None) | Err(_) => return Ok(()),
+                },
+                Some(ended) = self.work.next() => self.ended(ended?).await,
+                () = &mut woken => {}
+                () = async { sleep_until(next_retry.unwrap_or_else(Instant::now)).await }, if next_retry.is_some() => {
+                    let now = Instant::now();
+                    self.not_before.retain(|_, until| *until > now);
+                }
+            }
+        }
+    }
+
+    async fn frame(&mut self, request: v1::ReceiveRequest) -> Result<(), Error> {
+        use v1::receive_request::Frame;
+        match request.frame {
+            Some(Frame::Hello(hello)) => self.hello(hello),
+            Some(Frame::Credit(credit)) => {
+                self.credit(&credit);
+                Ok(())
+            }
+            Some(Frame::Outcome(outcome)) => self.outcome(&outcome),
+            Some(Frame::Spool(report)) => {
+                let next_due = report.next_due.and_then(time_from_wire);
+                self.shared.board.update(&self.tenant, |seen| {
+                    (seen.spooled, seen.next_due) = (report.entries + report.withdrawals, next_due);
+                });
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What was on its way when the former stream ended is offered again, and what lies unanswered in
+    /// another inbox than this one.
+    fn hello(&mut self, hello: v1::Hello) -> Result<(), Error> {
+        info!(tenant = %self.tenant, software = %hello.software, "sidecar connected");
+        self.inbox = hello.inbox_id;
+        self.shared.board.update(&self.tenant, |seen| seen.connected = true);
+        self.again = self.shared.parts.ledger.unanswered(&self.tenant, &self.inbox)?;
+        self.again.extend(self.shared.parts.ledger.offered_to(&self.tenant)?);
+        Ok(())
+    }
+
+    fn credit(&mut self, credit: &v1::Credit) {
+        self.taking = credit.taking;
+        if credit.taking {
+            self.any = self.any.saturating_add(credit.any);
+            self.emergency = self.emergency.saturating_add(credit.emergency);
+        } else {
+            (self.any, self.emergency) = (0, 0);
+        }
+        self.shared.board.update(&self.tenant, |seen| seen.taking = credit.taking);
+    }
+
+    /// Starts what may be started now.
+    async fn pump(&mut self) -> Result<(), Error> {
+        if self.inbox.is_empty() {
+            return Ok(());
+        }
+        while let Some(waiting) = self.again.pop() {
+            let lane = waiting.row.effective_lane;
+            if !self.spend(lane) {
+                self.again.push(waiting);
+                return Ok(());
+            }
+            self.start(waiting, true).await?;
+        }
+        for lane in Lane::ALL {
+            let room = self.room(lane);
+            if room == 0 {
+                continue;
+            }
+            let skip: HashSet<ReferralId> = self.open.keys().chain(self.not_before.keys()).copied().collect();
+            for waiting in self.shared.parts.ledger.waiting_out(&self.tenant, lane, &skip, room)? {
+                if self.spend(lane) {
+                    let seen_before = waiting.attempt > 0;
+                    self.start(waiting, seen_before).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn room(&self, lane: Lane) -> usize {
+        let credits = self.any + if lane.priority() == Priority::Emergency { self.emergency } else { 0 };
+        (credits as usize).min(self.shared.config.delivery_window.saturating_sub(self.open.len()))
+    }
+
+    fn spend(&mut self, lane: Lane) -> bool {
+        if self.any > 0 {
+            self.any -= 1;
+            return true;
+        }
+        if lane.priority() == Priority::Emergency && self.emergency > 0 {
+            self.emergency -= 1;
+            return true;
+        }
+        false
+    }
+
+    async fn start(&mut self, waiting: Waiting, possible_duplicate: bool) -> Result<(), Error> {
+        let id = waiting.id;
+        if self.taken_back(&waiting)? {
+            self.any += 1;
+            return Ok(());
+        }
+        let bytes = self.fetch(&waiting).await?;
+        let open = Open {
+            custody: waiting.custody,
+            digest: waiting.row.facts.digest,
+            spent: waiting.spent,
+            delivered: false,
+        };
+        self.open.insert(id, open);
+        let flight = Flight {
+            shared: self.shared.clone(),
+            claim: self.claim.clone(),
+            to: self.tenant.clone(),
+            attempt: waiting.attempt + 1,
+            waiting,
+            possible_duplicate,
+            down: self.down.clone(),
+        };
+        self.work.push(Box::pin(async move { Ok(Ended::Flight(id, flight.run(bytes).await?)) }));
+        Ok(())
+    }
+
+    /// A referral that its sender took back, or that a cancel of its case has overtaken, is not handed over.
+    fn taken_back(&mut self, waiting: &Waiting) -> Result<bool, Error> {
+        let row = self.shared.parts.ledger.get(&waiting.id)?;
+        let untouched = row.as_ref().is_some_and(|row| row.referral.lifecycle.is_open() && row.referral.attempt == 0);
+        if !untouched {
+            return Ok(false);
+        }
+        if waiting.withdrawn {
+            self.cancel(waiting.id, waiting.custody, "its sender was told no");
+            return Ok(true);
+        }
+        let Some(cancel) = self.shared.parts.ledger.cancel_behind(&waiting.id)? else { return Ok(false) };
+        let Some(behind) = self.shared.parts.ledger.get(&cancel)? else { return Ok(false) };
+        let here = matches!(&behind.referral.lifecycle,
+            Lifecycle::Routed { to, .. } | Lifecycle::Diverted { to, .. } if *to == self.tenant);
+        if here {
+            self.cancel(waiting.id, waiting.custody, "its cancel came before it was handed over");
+            self.cancel(cancel, behind.referral.custody, "the request that it cancels was never handed over");
+        }
+        Ok(here)
+    }
+
+    fn cancel(&mut self, id: ReferralId, custody: u32, text: &str) {
+        let event = Event::Cancelled { reason: Reason::new(Code::Withdrawn, text) };
+        let written = self.shared.journal.write(&self.claim, Decided::new(id, custody, event));
+        let aside = Open { custody, digest: Digest::new([0; 32]), spent: 0, delivered: false };
+        self.open.insert(id, aside);
+        self.work.push(Box::pin(async move {
+            written.read_back().await?;
+            Ok(Ended::Cancelled(id))
+        }));
+    }
+
+    async fn fetch(&mut self, waiting: &Waiting) -> Result<Option<Bytes>, Error> {
+        let place = &waiting.bytes;
+        if !self.sources.contains_key(&place.partition) {
+            let partition = Topic::new(&topics::outward(&self.tenant))?.partition(place.partition);
+            self.sources.insert(place.partition, Source::new(self.shared.parts.log.clone(), partition));
+        }
+        match self.sources.get_mut(&place.partition) {
+            Some(source) => source.fetch(place.offset).await,
+            None => Ok(None),
+        }
+    }
+
+    fn outcome(&mut self, outcome: &v1::Outcome) -> Result<(), Error> {
+        let Ok(id) = ReferralId::parse(&outcome.referral_id) else { return Ok(()) };
+        let Some(open) = self.known(id)? else {
+            self.settled_before(id, outcome);
+            return Ok(());
+        };
+        let facts = settle::Facts {
+            digest: open.digest,
+            inbox: &self.inbox,
+            spent: open.spent,
+            budget: self.shared.config.delivery_budget,
+        };
+        let Some(settlement) = settle(outcome, &facts) else { return Ok(()) };
+        let (custody, attempt) = (open.custody, outcome.attempt);
+        let unsaid_delivery = !open.delivered
+            && matches!(settlement.event, Event::Acknowledged { .. } | Event::Rejected { .. });
+        if unsaid_delivery {
+            let event = Event::Delivered { attempt, inbox: self.inbox.clone() };
+            let written = self.shared.journal.write(&self.claim, Decided::new(id, custody, event));
+            self.work.push(Box::pin(async move { written.read_back().await.map(|_| Ended::Nothing) }));
+        }
+        if let Some(open) = self.open.get_mut(&id) {
+            open.delivered |= unsaid_delivery || matches!(settlement.event, Event::Delivered { .. });
+        }
+        let written = self.shared.journal.write(&self.claim, Decided::new(id, custody, settlement.event));
+        self.work.push(Box::pin(async move {
+            let counts = written.read_back().await? == Verdict::Counts;
+            let (is_final, retry_after) = (settlement.is_final, settlement.retry_after);
+            Ok(Ended::Settled { id, attempt, is_final, counts, retry_after })
+        }));
+        Ok(())
+    }
+
+    /// The open delivery that an outcome speaks of; one of a former stream is taken up again.
+    fn known(&mut self, id: ReferralId) -> Result<Option<Open>, Error> {
+        if !self.open.contains_key(&id) {
+            let Some(row) = self.shared.parts.ledger.get(&id)? else { return Ok(None) };
+            let delivered = match &row.referral.lifecycle {
+                Lifecycle::Offered { to, .. } if *to == self.tenant => false,
+                Lifecycle::Delivered { to, .. } if *to == self.tenant => true,
+                _ => return Ok(None),
+            };
+            let open = Open {
+                custody: row.referral.custody,
+                digest: row.facts.digest,
+                spent: row.referral.spent,
+                delivered,
+            };
+            self.again.retain(|waiting| waiting.id != id);
+            self.open.insert(id, open);
+        }
+        Ok(self.open.get(&id).copied())
+    }
+
+    /// An outcome that is a repeat: the sidecar need not say it again.
+    fn settled_before(&mut self, id: ReferralId, outcome: &v1::Outcome) {
+        let (down, attempt) = (self.down.clone(), outcome.attempt);
+        self.work.push(Box::pin(async move {
+            send(&down, settled_frame(id, attempt, true)).await;
+            Ok(Ended::Nothing)
+        }));
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Flight(id, Handed::Not) => {
+                self.open.remove(&id);
+                self.any = self.any.saturating_add(u32::from(self.taking));
+            }
+            Ended::Settled { id, attempt, is_final, counts, retry_after } => {
+                if is_final || retry_after.is_some() || !counts {
+                    self.open.remove(&id);
+                }
+                if let Some(after) = retry_after.filter(|_| counts) {
+                    self.not_before.insert(id, Instant::now() + after);
+                }
+                send(&self.down, settled_frame(id, attempt, is_final)).await;
+            }
+            Ended::Cancelled(id) => {
+                self.open.remove(&id);
+            }
+            Ended::Flight(_, Handed::Over) | Ended::Nothing => {}
+        }
+    }
+}
+
+fn settled_frame(id: ReferralId, attempt: u32, is_final: bool) -> v1::receive_response::Frame {
+    v1::receive_response::Frame::Settled(v1::OutcomeSettled {
+        referral_id: id.to_string(),
+        attempt,
+        r#final: is_final,
+    })
+}

@@ -1,0 +1,121 @@
+//! The journal: every decision is the append of one event under this node's claim.
+//!
+//! It also holds the claims. An owner writes only to its own shard's partition, and what must not be done
+//! on a guess is done only when the ledger has read the event back as valid.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bulkhead_ledger::Ledger;
+use bulkhead_log::{AppendFuture, Log, Pointer, Record, Topic};
+use bulkhead_model::{Claim, Event, Nation, Numbered, Place, ReferralId, TenantId, Verdict, shard_of};
+use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent, topics};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::Error;
+
+/// Writes events under the claims that this node holds.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    log: Arc<dyn Log>,
+    ledger: Ledger,
+    node: String,
+    events: Topic,
+    claims: Arc<RwLock<HashMap<u32, Claim>>>,
+}
+
+/// One decision about one referral, before it is written.
+pub(crate) struct Decided {
+    pub(crate) id: ReferralId,
+    pub(crate) custody: u32,
+    pub(crate) event: Event,
+    pub(crate) facts: Option<Box<Facts>>,
+    pub(crate) source: Option<Place>,
+}
+
+impl Decided {
+    pub(crate) fn new(id: ReferralId, custody: u32, event: Event) -> Self {
+        Self { id, custody, event, facts: None, source: None }
+    }
+}
+
+/// An event that was enqueued; it is durable when `durable` answers.
+pub(crate) struct Written {
+    partition: u32,
+    durable: AppendFuture,
+    journal: Journal,
+}
+
+impl Written {
+    /// Waits until the event is durable and read back, and says whether it counts.
+    pub(crate) async fn read_back(self) -> Result<Verdict, Error> {
+        let appended = self.durable.await?;
+        let partition = self.journal.events.partition(self.partition);
+        Ok(self.journal.ledger.verdict(&Pointer { partition, offset: appended.offset }).await?)
+    }
+}
+
+impl Journal {
+    pub(crate) fn new(log: Arc<dyn Log>, ledger: Ledger, nation: Nation, node: String) -> Result<Self, Error> {
+        let events = Topic::new(&topics::events(nation))?;
+        Ok(Self { log, ledger, node, events, claims: Arc::default() })
+    }
+
+    /// Claims a shard: appends the next number and reads up to it. False when another node was first.
+    pub(crate) async fn claim(&self, shard: u32) -> Result<bool, Error> {
+        let (number, _) = self.ledger.claim(shard)?;
+        let claim = Claim { shard, number: number + 1, node: self.node.clone() };
+        let verdict = self.enqueue(&claim, EventRecord::Claimed).read_back().await?;
+        let won = verdict == Verdict::Counts;
+        if won {
+            self.claims.write().unwrap_or_else(PoisonError::into_inner).insert(shard, claim);
+        }
+        Ok(won)
+    }
+
+    pub(crate) fn give_up(&self, shard: u32) {
+        self.claims.write().unwrap_or_else(PoisonError::into_inner).remove(&shard);
+    }
+
+    /// The claim that this node holds on a shard.
+    pub(crate) fn held(&self, shard: u32) -> Option<Claim> {
+        self.claims.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+    }
+
+    /// The claim on a tenant's shard.
+    ///
+    /// # Errors
+    /// `NotOwner` when this node does not hold it.
+    pub(crate) fn claim_on(&self, tenant: &TenantId) -> Result<Claim, Error> {
+        let shard = shard_of(tenant);
+        self.held(shard).ok_or(Error::NotOwner { shard })
+    }
+
+    pub(crate) fn owned(&self) -> Vec<u32> {
+        self.claims.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Enqueues a decision at once; two in a row land in that order.
+    pub(crate) fn write(&self, claim: &Claim, decided: Decided) -> Written {
+        let Decided { id, custody, event, facts, source } = decided;
+        let record = EventRecord::Decision { id, numbered: Numbered { custody, event }, facts, source };
+        self.enqueue(claim, record)
+    }
+
+    /// Enqueues that a record of `in` is settled without a decision of its own.
+    pub(crate) fn settle(&self, claim: &Claim, source: Place, id: Option<ReferralId>, code: &str) -> Written {
+        self.enqueue(claim, EventRecord::Settled { source, id, code: code.to_owned() })
+    }
+
+    fn enqueue(&self, claim: &Claim, record: EventRecord) -> Written {
+        let key = match &record {
+            EventRecord::Decision { id, .. } => Bytes::copy_from_slice(id.as_bytes()),
+            EventRecord::Claimed | EventRecord::Settled { .. } => Bytes::new(),
+        };
+        let author = Author { claim: claim.clone(), at: Timestamp::now() };
+        let value = ReadEvent { author, record }.encode();
+        let durable = self.log.append(&self.events.partition(claim.shard), Record { key, value });
+        Written { partition: claim.shard, durable, journal: self.clone() }
+    }
+}
