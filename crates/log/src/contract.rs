@@ -33,7 +33,7 @@ pub trait Log: Send + Sync + 'static {
     fn append(&self, to: &Partition, record: Record) -> AppendFuture;
 
     /// Starts to read. Each partition is read from its start on; one that begins below the first entry kept is read
-    /// from that entry on, one that begins past the end is refused with [`Error::PastEnd`].
+    /// from that entry on, one that begins past the end is refused with [`Error::PastEnd`], here or by `next`.
     async fn reader(&self, starts: Vec<Start>, limits: ReaderLimits) -> Result<Box<dyn Reader>, Error>;
 
     /// The entries at these places, in the same order. `None`: trimmed, compacted away, or never written. Costly on

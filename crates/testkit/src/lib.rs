@@ -1,1 +1,2 @@
 //! samples, fakes, conformance suites, history checker
+pub mod log_conformance;

@@ -58,15 +58,13 @@ impl Trimming {
 
     /// One step, within the caller's transaction.
     pub(super) fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        match self.tracks.front() {
-            Some(track) => {
-                if delete(connection, track)? {
-                    self.tracks.pop_front();
-                    self.pages = true;
-                }
-            }
-            None if self.pages => self.pages = give_back(connection)?,
-            None => {}
+        let Some(track) = self.tracks.front() else {
+            self.pages = self.pages && give_back(connection)?;
+            return Ok(());
+        };
+        if delete(connection, track)? {
+            self.tracks.pop_front();
+            self.pages = true;
         }
         Ok(())
     }

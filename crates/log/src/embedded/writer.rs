@@ -7,7 +7,13 @@
 //! It takes whatever has queued up while it wrote the last time, so that under load many appends share a sync and
 //! an append to a quiet log waits for its own only.
 
-use std::{fs::metadata, sync::Arc, thread, time::Duration};
+use std::{
+    fs::metadata,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
@@ -51,13 +57,20 @@ impl Writer {
     }
 
     fn run(mut self) {
+        // A panic is a failure like others: whoever waits must hear of it.
+        if catch_unwind(AssertUnwindSafe(|| self.write())).is_err() {
+            tracing::error!(directory = %self.config.directory.display(), "the log stops after a panic");
+        }
+        self.end();
+    }
+
+    fn write(&mut self) {
         while let Some(jobs) = self.shared.queue.take(!self.trimming.pending()) {
             if let Err(error) = self.turn(jobs) {
                 tracing::error!(%error, directory = %self.config.directory.display(), "the log stops");
                 break;
             }
         }
-        self.end();
     }
 
     /// Does these jobs, and one step of what is left to do, in one transaction. An error is one that the log cannot
