@@ -3,6 +3,8 @@
 //! What the tree knows from having been JSON is written back as it was; the rest is decided by the table of
 //! elements. Resource types come first, members in the order of the tree.
 
+use std::collections::HashMap;
+
 use crate::node::{Kind, Node, Repeats, Shape};
 use crate::schema::{self, Field, Type};
 
@@ -13,7 +15,7 @@ pub(crate) fn write(root: &Node) -> Vec<u8> {
 }
 
 /// The name of the type of a node, for looking its elements up.
-pub(crate) fn type_of<'a>(node: &'a Node, field: Option<Field>) -> Option<&'a str> {
+pub(crate) fn type_of(node: &Node, field: Option<Field>) -> Option<&str> {
     match (node.resource_type(), field.map(|f| f.kind)) {
         (Some(name), _) => Some(name),
         (None, Some(Type::Of(name))) => Some(name),
@@ -29,12 +31,16 @@ fn object(out: &mut String, node: &Node, field: Option<Field>) {
         string(out, resource);
     }
     let parent = type_of(node, field);
-    for (i, (name, child)) in node.children.iter().enumerate() {
-        if node.children[..i].iter().any(|(earlier, _)| earlier == name) {
-            continue;
+    let mut groups: Vec<(&str, Vec<&Node>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (name, child) in node.children() {
+        let place = *places.entry(name).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, group)) => group.push(child),
+            None => groups.push((name, vec![child])),
         }
-        let rest = node.children[i + 1..].iter().filter(|(n, _)| n == name).map(|(_, c)| c);
-        let group: Vec<&Node> = std::iter::once(child).chain(rest).collect();
+    }
+    for (name, group) in groups {
         member(out, &mut first, name, &group, schema::field(parent, name));
     }
     out.push('}');

@@ -85,8 +85,8 @@ pub struct Request {
 /// A BaRS message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BarsMessage {
-    /// `Bundle.id`: not unique, updates repeat it.
-    pub bundle_id: String,
+    /// `Bundle.id`: not unique, updates repeat it. England demands one; NWRI's own example has none.
+    pub bundle_id: Option<String>,
     /// `Bundle.meta.versionId`, the version of the Application.
     pub version: String,
     /// `Bundle.timestamp`.
@@ -129,7 +129,7 @@ impl BarsMessage {
             return Err(Problem::invariant("Bundle.type is not message"));
         }
         let version = version(root, rules)?;
-        let bundle_id = required(root, "id", "Bundle.id")?;
+        let bundle_id = bundle_id(root, rules.profile)?;
         let header = only(&bundle, "MessageHeader")?.resource;
         let event = Event::parse(coded(header, "eventCoding", System::MessageEvent));
         let reason = Reason::parse(coded(header, "reason.coding", System::MessageReason));
@@ -188,9 +188,14 @@ impl BarsMessage {
     }
 }
 
-fn required(node: &Node, name: &str, path: &str) -> Result<String, Problem> {
-    let missing = || Problem::rec(ErrorKind::BadRequest, IssueType::Required, &format!("{path} is missing"));
-    node.text(name).filter(|v| !v.trim().is_empty()).map(str::to_owned).ok_or_else(missing)
+fn bundle_id(root: &Node, profile: Profile) -> Result<Option<String>, Problem> {
+    let id = root.text("id").map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
+    match profile {
+        Profile::England if id.is_none() => {
+            Err(Problem::rec(ErrorKind::BadRequest, IssueType::Required, "Bundle.id is missing"))
+        }
+        Profile::England | Profile::WalesNwri => Ok(id),
+    }
 }
 
 fn version(root: &Node, rules: &Rules) -> Result<String, Problem> {

@@ -103,7 +103,7 @@ fn by_status(status: u16) -> Verdict {
 
 fn by_issues(status: u16, issues: &[(Option<ErrorCode>, Option<IssueType>)]) -> Verdict {
     let conflict = ErrorCode { party: Party::Rec, kind: ErrorKind::Conflict };
-    if issues.iter().any(|i| *i == (Some(conflict), Some(IssueType::Duplicate))) {
+    if issues.contains(&(Some(conflict), Some(IssueType::Duplicate))) {
         return Verdict::Duplicate;
     }
     let (code, issue) = issues[0];

@@ -97,6 +97,9 @@ impl Response {
         if request.event != Event::Request || request.kind == MessageKind::Cancel {
             return Err(Problem::invariant("only a request for service is responded to"));
         }
+        let answered = request.bundle_id.as_deref();
+        let answered =
+            answered.ok_or_else(|| Problem::invariant("the request has no Bundle.id to respond to"))?;
         let bundle = Bundle::of(document)?;
         let mut root = Node::of_type("Bundle")
             .with_text("id", &self.bundle_id.to_string())
@@ -107,8 +110,9 @@ impl Response {
             )
             .with_text("type", "message")
             .with_text("timestamp", &When::write(self.at));
-        root.push("entry", self.entry("MessageHeader", self.header(request)));
-        if let Some(entry) = request.request.full_url.as_deref().and_then(|url| bundle.resolve(url)) {
+        root.push("entry", self.entry("MessageHeader", self.header(request, answered)));
+        let asked = bundle.of_type("ServiceRequest").find(|e| e.id() == Some(request.request.id.as_str()));
+        if let Some(entry) = asked {
             root.push("entry", copied(entry, self.service_request(entry.resource)));
         }
         for entry in bundle.of_type("Encounter") {
@@ -135,7 +139,7 @@ impl Response {
         Node::new().with_text("fullUrl", &self.url(kind)).with("resource", resource)
     }
 
-    fn header(&self, request: &BarsMessage) -> Node {
+    fn header(&self, request: &BarsMessage, answered: &str) -> Node {
         let reference = |reference: &Option<String>| {
             reference.as_ref().map(|reference| Node::new().with_text("reference", reference))
         };
@@ -166,7 +170,7 @@ impl Response {
         header
             .with("source", source)
             .with("reason", Node::new().with("coding", coding(System::MessageReason, "new", None)))
-            .with("response", Node::new().with_text("identifier", &request.bundle_id).with_text("code", "ok"))
+            .with("response", Node::new().with_text("identifier", answered).with_text("code", "ok"))
             .with("focus", Node::new().with_text("reference", &self.url("Encounter")))
             .with_text("definition", response_definition(kind))
     }

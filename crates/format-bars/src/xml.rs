@@ -153,16 +153,18 @@ impl<'a> Reader<'a> {
             return Err(Fault::TooMany { limit: self.limits.nodes });
         }
         let mut node = attributes(start, name)?;
-        while !empty {
+        if empty {
+            return Ok(node);
+        }
+        loop {
             match self.next()? {
-                (_, Event::End(_)) => break,
+                (_, Event::End(_)) => return Ok(node),
                 (_, Event::Eof) => return Err(Fault::Truncated),
                 (ns, Event::Start(child)) => self.child(&mut node, ns, &child, false, depth)?,
                 (ns, Event::Empty(child)) => self.child(&mut node, ns, &child, true, depth)?,
                 (_, event) => self.between(&event)?,
             }
         }
-        Ok(node)
     }
 
     fn child(

@@ -43,7 +43,9 @@ pub(super) fn cancel(sample: &SampleReferral, syntax: Syntax) -> Document {
         .service_request("revoked")
         .with("reasonCode", Node::new().with_text("text", "Revoked as the patient has been seen elsewhere."));
     root.push("entry", maker.entry("service-request", request));
-    root.push("entry", maker.entry("patient", maker.patient()));
+    let mut patient = maker.patient();
+    patient.remove("generalPractitioner");
+    root.push("entry", maker.entry("patient", patient));
     maker.ends(&mut root);
     Document::new(syntax, root)
 }

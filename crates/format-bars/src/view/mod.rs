@@ -22,8 +22,8 @@ use crate::when::When;
 use trail::Trail;
 pub use types::*;
 
-/// A referral, as a translator reads it.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// A referral, as a translator reads it. Its `Debug` shows what it did not read, and nothing it did.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ReferralView {
     /// The patient.
     pub patient: Option<Patient>,
@@ -104,6 +104,12 @@ impl ReferralView {
     /// safety (CodeSystem flag-categories-bars). Both must be shown to the user.
     pub fn is_flagged(&self, category: &str) -> bool {
         self.flags.iter().any(|flag| flag.is(category))
+    }
+}
+
+impl std::fmt::Debug for ReferralView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReferralView").field("unviewed", &self.unviewed).finish_non_exhaustive()
     }
 }
 

@@ -49,15 +49,7 @@ pub(crate) fn practitioner(trail: &Trail<'_>, entry: Entry<'_>) -> Option<Practi
         "PractitionerRole" => {
             (bundle.follow(entry.resource.get("practitioner")).map(|e| e.resource), Some(entry.resource))
         }
-        "Practitioner" => {
-            let own = |role: &Entry<'_>| {
-                let person = role.resource.get("practitioner").and_then(|p| p.text("reference"));
-                person
-                    .and_then(|p| bundle.resolve(p))
-                    .is_some_and(|p| std::ptr::eq(p.resource, entry.resource))
-            };
-            (Some(entry.resource), bundle.of_type("PractitionerRole").find(own).map(|e| e.resource))
-        }
+        "Practitioner" => (Some(entry.resource), trail.role_of(entry.resource)),
         _ => return None,
     };
     let employer = role.and_then(|role| role.get("organization")).and_then(|o| bundle.follow(Some(o)));

@@ -1,7 +1,7 @@
 //! Reading with a memory: which elements the view has taken, and so which it has not.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::types::{Address, Coding, Concept, Identifier, Name, Telecom};
 use crate::bundle::Bundle;
@@ -12,11 +12,24 @@ pub(crate) struct Trail<'a> {
     bundle: &'a Bundle<'a>,
     /// Addresses of nodes; the tree does not move while it is borrowed, and no address is followed.
     read: RefCell<HashSet<*const Node>>,
+    /// The PractitionerRole of each Practitioner.
+    roles: HashMap<*const Node, &'a Node>,
 }
 
 impl<'a> Trail<'a> {
     pub(crate) fn new(bundle: &'a Bundle<'a>) -> Self {
-        Self { bundle, read: RefCell::default() }
+        let mut roles = HashMap::new();
+        for role in bundle.of_type("PractitionerRole") {
+            if let Some(person) = bundle.follow(role.resource.get("practitioner")) {
+                roles.entry(std::ptr::from_ref(person.resource)).or_insert(role.resource);
+            }
+        }
+        Self { bundle, read: RefCell::default(), roles }
+    }
+
+    /// The PractitionerRole of a Practitioner.
+    pub(crate) fn role_of(&self, person: &Node) -> Option<&'a Node> {
+        self.roles.get(&std::ptr::from_ref(person)).copied()
     }
 
     pub(crate) fn bundle(&self) -> &'a Bundle<'a> {
@@ -102,12 +115,14 @@ impl<'a> Trail<'a> {
         if child.value().is_some() {
             return self.take(child);
         }
-        if child.get("coding").is_some() || child.get("text").is_some() {
-            return self.concept(child).label().map(str::to_owned);
+        // Of a concept one thing is shown, and only that counts as read.
+        for path in ["text", "coding.display", "coding.code", "display"] {
+            if let Some(words) = self.path_text(child, path) {
+                return Some(words);
+            }
         }
-        if child.get("display").is_some() || child.get("code").is_some() && child.get("unit").is_none() {
-            let coding = self.coding(child);
-            return coding.display.or(coding.code);
+        if child.get("value").is_none() && child.get("unit").is_none() && child.get("code").is_some() {
+            return self.text(child, "code");
         }
         let words: Vec<String> = ["comparator", "value", "unit", "start", "end"]
             .iter()

@@ -41,7 +41,7 @@ impl Concept {
 }
 
 /// A free text, and where it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Text {
     /// The path of the element.
     pub path: String,
@@ -56,7 +56,7 @@ impl Text {
 }
 
 /// A patient's identifier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PatientIdentifier {
     /// System and value.
     pub id: Identifier,
@@ -65,7 +65,7 @@ pub struct PatientIdentifier {
 }
 
 /// A person's name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Name {
     /// official, usual, nickname …
     pub usage: Option<String>,
@@ -82,7 +82,7 @@ pub struct Name {
 }
 
 /// An address.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Address {
     /// home, work, temp …
     pub usage: Option<String>,
@@ -101,7 +101,7 @@ pub struct Address {
 }
 
 /// A telephone number, an e-mail address.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Telecom {
     /// phone, email …
     pub system: Option<String>,
@@ -114,7 +114,7 @@ pub struct Telecom {
 }
 
 /// A person to contact about the patient, or the patient.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Contact {
     /// 1 is called first.
     pub rank: Option<u32>,
@@ -136,7 +136,7 @@ impl Contact {
 }
 
 /// The patient.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Patient {
     /// Identifiers; there may be no NHS number.
     pub identifiers: Vec<PatientIdentifier>,
@@ -301,7 +301,7 @@ pub struct Observation {
 }
 
 /// An answer of a questionnaire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The questions above it, outermost first: the text, else the link id.
     pub question: Vec<String>,
@@ -338,3 +338,16 @@ pub struct Location {
     /// Longitude and latitude, as they were sent; some senders swap them.
     pub position: Option<(String, String)>,
 }
+
+/// What says who the patient is, or is free text, never shows in a `Debug`: it would end in a log.
+macro_rules! opaque {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), " { .. }"))
+            }
+        })+
+    };
+}
+
+opaque!(Text, PatientIdentifier, Name, Address, Telecom, Contact, Patient, Answer);
