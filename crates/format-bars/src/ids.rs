@@ -18,7 +18,7 @@ pub struct IdMap {
 }
 
 impl IdMap {
-    /// The map from the ids of our answer ([`crate::echo`]) to those of the receiver's answer.
+    /// The map from the ids of our answer ([`crate::echo::echo`]) to those of the receiver's answer.
     pub fn from_answer(answer: &Document) -> Result<Self, Problem> {
         let bundle = Bundle::of(answer)?;
         let mut map = Self::default();
