@@ -1,1 +1,31 @@
-//! admits a referral and appends it
+//! The tenants' door: a referral is admitted and appended here, and here its sender asks where it is.
+//!
+//! ```text
+//! certificate ─▶ caller ─▶ compartment's limits ─▶ envelope, digest ─▶ known? ─▶ admit ─▶ in.<tenant> ─▶ gate ─▶ "accepted"
+//!                                                                       │                    │
+//!                                                               recent, ledger ◀────── recent, until the ledger shows it
+//! ```
+//!
+//! Start reading at `service.rs`, then `submit.rs`. What a sender was told is durable is in the log; what it
+//! asks for is answered from the ledger, and from `recent` while the ledger is a moment behind.
+
+mod admit;
+mod caller;
+mod compartment;
+mod config;
+mod limits;
+mod lookup;
+mod meters;
+mod recent;
+mod referrals;
+mod service;
+mod show;
+mod status;
+mod stream;
+mod submit;
+mod watch;
+mod withdraw;
+
+pub use caller::policy;
+pub use config::Config;
+pub use service::{Parts, Service};

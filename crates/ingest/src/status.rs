@@ -1,0 +1,158 @@
+//! One screen: nodes, tenants, and what needs a person now.
+
+use std::collections::HashMap;
+
+use bulkhead_ledger::{AlertCode, AlertCount, Count, Error};
+use bulkhead_model::{Lane, Presence, State, TenantId};
+use bulkhead_wire::v1::{Alert, GetStatusResponse, NodeStatus, StateCount, TenantStatus};
+use bulkhead_wire::{state_to_wire, time_to_wire};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::caller::Viewer;
+use crate::service::Shared;
+
+/// From when on an expiring certificate needs a person.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+impl Shared {
+    /// What this viewer may see of it. Takes milliseconds and more on a large ledger.
+    pub(crate) fn status(&self, viewer: &Viewer) -> Result<GetStatusResponse, Error> {
+        let now = Timestamp::now();
+        let presence = (self.parts.presence)();
+        let counts = self.parts.ledger.counts()?;
+        let sees = |tenant: &TenantId| viewer.sees(tenant, None);
+        let (mut tenants, mut alerts) = (Vec::new(), Vec::new());
+        for count in self.parts.ledger.alerts(now)?.iter().filter(|alert| sees(&alert.subject)) {
+            alerts.push((worst_first(count.code), of_referrals(count)));
+        }
+        let directory = self.directory();
+        for tenant in directory.tenants_of(self.parts.nation).filter(|tenant| sees(&tenant.id)) {
+            let status = self.tenant_status(&tenant.id, presence.get(&tenant.id), &counts)?;
+            alerts.extend(of_sidecar(&status, presence.get(&tenant.id), now));
+            tenants.push(status);
+        }
+        alerts.sort_by_key(|(rank, _)| *rank);
+        let node = NodeStatus {
+            name: self.parts.node.clone(),
+            ready: (self.parts.ready)(),
+            shards: (self.parts.shards)(),
+        };
+        Ok(GetStatusResponse {
+            nation: self.parts.nation.to_string(),
+            nodes: vec![node],
+            tenants,
+            alerts: alerts.into_iter().map(|(_, alert)| alert).collect(),
+        })
+    }
+
+    fn tenant_status(
+        &self,
+        tenant: &TenantId,
+        presence: Option<&Presence>,
+        counts: &[Count],
+    ) -> Result<TenantStatus, Error> {
+        let waiting = self.parts.ledger.waiting_counts(tenant)?;
+        let waiting = |lane: usize| waiting.get(lane).copied().unwrap_or(0);
+        let of = |wanted: &dyn Fn(&Count) -> bool| by_state(counts.iter().filter(|count| wanted(count)));
+        let seen = presence.cloned().unwrap_or_default();
+        Ok(TenantStatus {
+            tenant: tenant.to_string(),
+            connected: seen.connected,
+            taking: seen.taking,
+            sent: of(&|count| count.origin == *tenant),
+            received: of(&|count| count.destination.as_ref() == Some(tenant)),
+            waiting_emergency: waiting(0),
+            waiting_urgent: waiting(1),
+            waiting_routine: waiting(2),
+            next_due: self.parts.ledger.next_due(tenant)?.map(time_to_wire),
+            spooled: seen.spooled,
+            credential_expires: seen.credential_expires.map(time_to_wire),
+        })
+    }
+}
+
+const _: () = assert!(Lane::ALL.len() == 3, "a tenant's status names three lanes");
+
+fn by_state<'a>(counts: impl Iterator<Item = &'a Count>) -> Vec<StateCount> {
+    let mut sums: HashMap<State, u64> = HashMap::new();
+    counts.for_each(|count| *sums.entry(count.state).or_default() += count.count);
+    let present = State::ALL.into_iter().filter_map(|state| Some((state, *sums.get(&state)?)));
+    present.map(|(state, count)| StateCount { state: state_to_wire(state) as i32, count }).collect()
+}
+
+/// The order in which a person should look.
+fn worst_first(code: AlertCode) -> u8 {
+    match code {
+        AlertCode::Overdue => 0,
+        AlertCode::ReturnPending => 1,
+        AlertCode::Parked => 2,
+        AlertCode::SentAfterAll => 3,
+        AlertCode::CarriedUnknown => 4,
+        AlertCode::Unanswered => 5,
+    }
+}
+
+const SIDECAR: u8 = 6;
+const CREDENTIAL: u8 = 7;
+
+fn of_referrals(count: &AlertCount) -> Alert {
+    let (subject, number) = (count.subject.to_string(), count.count);
+    let (are, they) = if number == 1 { ("referral is", "it") } else { ("referrals are", "them") };
+    let text = match count.code {
+        AlertCode::Overdue => format!(
+            "{number} {are} past the deadline at {subject}: phone the receiver, \
+             then `bulkhead list --tenant {subject} --overdue`"
+        ),
+        AlertCode::ReturnPending => format!(
+            "{number} {are} given back to {subject} and not confirmed: phone the sender and see that a \
+             person has {they}, `bulkhead list --tenant {subject} --state return-pending`"
+        ),
+        AlertCode::Parked => format!(
+            "{number} {are} set aside at {subject}: read the reason of each and decide, \
+             `bulkhead list --tenant {subject} --state parked`"
+        ),
+        AlertCode::SentAfterAll => format!(
+            "{number} {are} delivered although the sender {subject} was told no: tell the receiver that \
+             there may be a second one on paper, `bulkhead list --tenant {subject}`"
+        ),
+        AlertCode::CarriedUnknown => format!(
+            "{number} {are} on the way to {subject} in another nation and nothing is heard: ask that \
+             nation's operators, `bulkhead list --tenant {subject} --state carried`"
+        ),
+        AlertCode::Unanswered => format!(
+            "{number} {are} delivered to {subject} and not stored by its system: see whether its system \
+             works, `bulkhead list --tenant {subject} --state delivered`"
+        ),
+    };
+    Alert { code: count.code.as_str().to_owned(), subject, count: number, text }
+}
+
+fn of_sidecar(status: &TenantStatus, presence: Option<&Presence>, now: Timestamp) -> Vec<(u8, Alert)> {
+    let subject = &status.tenant;
+    let alert = |code: &str, count: u64, text: String| Alert {
+        code: code.to_owned(),
+        subject: subject.clone(),
+        count,
+        text,
+    };
+    let mut alerts = Vec::new();
+    let waiting = status.waiting_emergency + status.waiting_urgent + status.waiting_routine;
+    if waiting > 0 && !status.connected {
+        let text = format!(
+            "{waiting} wait for {subject}, whose sidecar is not connected to this node: see that it runs and reaches the broker"
+        );
+        alerts.push((SIDECAR, alert("NOT_CONNECTED", waiting, text)));
+    } else if waiting > 0 && !status.taking {
+        let text =
+            format!("{waiting} wait for {subject}, whose own system takes nothing now: see that it runs");
+        alerts.push((SIDECAR, alert("NOT_TAKING", waiting, text)));
+    }
+    if let Some(expires) = presence.and_then(|presence| presence.credential_expires)
+        && expires < now + EXPIRES_SOON
+    {
+        let text =
+            format!("the certificate of {subject} expires at {expires:.0}: issue a new one before then");
+        alerts.push((CREDENTIAL, alert("CREDENTIAL_EXPIRES", 0, text)));
+    }
+    alerts
+}

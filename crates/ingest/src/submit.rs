@@ -1,0 +1,262 @@
+//! One submit, in two halves: what must happen in the order of arrival, and what may end in any order.
+//!
+//! The first half ends with the call of `append`, which takes records in call order; so of two referrals of
+//! one case on one stream, the first to arrive lies first in the log. The second half waits for the log and
+//! asks the gate once more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bulkhead_log::{AppendFuture, Record};
+use bulkhead_model::{
+    Admitted, Answer, Arrival, Code, Cuts, Directory, Known, NotAdmitted, Provenance, Reason, ReferralId,
+    State, admit,
+};
+use bulkhead_process::telemetry;
+use bulkhead_wire::record::In;
+use bulkhead_wire::status::Refusal;
+use bulkhead_wire::v1::{SubmitRequest, SubmitResponse};
+use bulkhead_wire::{Accepted, reason_to_wire, state_to_wire, time_to_wire};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tracing::{Instrument, Span, debug, field, info_span};
+
+use crate::admit::{self, Earlier};
+use crate::compartment::Compartment;
+use crate::limits::Permit;
+use crate::recent::{Behind, Fresh, Turn};
+use crate::service::Shared;
+
+/// The answer to one submit.
+pub(crate) type SubmitAnswer = Result<SubmitResponse, Refusal>;
+
+/// Where the first half ended.
+enum Begun {
+    /// Nothing is to be appended.
+    Answered(SubmitResponse),
+    /// The record is in the log's queue.
+    Appending(Box<Appending>),
+    /// Another submit of the same id goes first.
+    Behind(Box<Arrival>, Behind),
+}
+
+/// A record on its way into the log.
+struct Appending {
+    durable: AppendFuture,
+    turn: Turn,
+    provenance: Provenance,
+    /// What will be known of it, but for the time at which the log takes it.
+    fresh: Fresh,
+}
+
+impl Shared {
+    /// The first half; its output is the second. `room` is given back when the submit is answered.
+    pub(crate) async fn begin(
+        self: Arc<Self>,
+        compartment: Arc<Compartment>,
+        request: SubmitRequest,
+        room: Permit,
+    ) -> BoxFuture<'static, SubmitAnswer> {
+        let (began, bytes) = (Instant::now(), request.payload.len());
+        let span = info_span!("submit", tenant = %compartment.tenant, referral = field::Empty, bytes);
+        let begun = match admit::read(&compartment.tenant, request) {
+            Ok(mut arrival) => {
+                span.record("referral", field::display(arrival.id()));
+                trace(&span, &mut arrival);
+                self.start(&compartment, arrival).instrument(span.clone()).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let ended = async move {
+            let answer = self.end(&compartment, begun).await;
+            if let Err(refusal) = &answer {
+                debug!(code = %refusal.code, field = refusal.field.as_deref(), "refused");
+            }
+            compartment.meters.answered(began, bytes, &answer);
+            drop(room);
+            answer
+        };
+        ended.instrument(span).boxed()
+    }
+
+    async fn start(&self, compartment: &Compartment, arrival: Arrival) -> Result<Begun, Refusal> {
+        self.check_ready()?;
+        let id = arrival.id();
+        let turn = match self.recent.begin(id) {
+            Ok(turn) => turn,
+            Err(behind) => return Ok(Begun::Behind(Box::new(arrival), behind)),
+        };
+        let earlier = self.earlier(compartment, &turn, &arrival).await?;
+        let known = earlier.as_ref().map(|earlier| earlier.known.clone());
+        let (directory, cuts) = (self.directory(), self.cuts());
+        let provenance = self.provenance(&arrival, &directory, &cuts);
+        match admit(arrival, &provenance, known, &directory, &cuts) {
+            Ok(admitted) => self.append(compartment, turn, admitted, provenance).await,
+            Err(NotAdmitted::Known(known)) => {
+                Ok(Begun::Answered(repeated(id, &known, earlier.map(|earlier| earlier.accepted_at))))
+            }
+            Err(NotAdmitted::Refused { reason, field }) => Err(refusal(&reason, field)),
+        }
+    }
+
+    async fn append(
+        &self,
+        compartment: &Compartment,
+        turn: Turn,
+        admitted: Admitted,
+        provenance: Provenance,
+    ) -> Result<Begun, Refusal> {
+        let to = compartment.inward(&*self.parts.log).await?;
+        let epoch = (self.parts.nation, self.cuts().position);
+        let accepted = Accepted::new(&admitted, &self.parts.node, provenance.admitted_at, epoch);
+        let fresh = Fresh {
+            id: accepted.id,
+            tenant: accepted.tenant.clone(),
+            envelope: accepted.envelope.clone(),
+            digest: accepted.digest,
+            payload_bytes: accepted.payload.len() as u64,
+            state: State::Accepted,
+            accepted_at: accepted.admitted_at,
+        };
+        let key = Bytes::copy_from_slice(accepted.id.as_bytes());
+        let value = In::Accepted(accepted).encode();
+        let durable = self.parts.log.append(to, Record { key, value });
+        Ok(Begun::Appending(Box::new(Appending { durable, turn, provenance, fresh })))
+    }
+
+    async fn end(&self, compartment: &Compartment, mut begun: Result<Begun, Refusal>) -> SubmitAnswer {
+        loop {
+            match begun? {
+                Begun::Answered(response) => return Ok(response),
+                Begun::Appending(appending) => return appending.end(self).await,
+                Begun::Behind(arrival, behind) => {
+                    behind.wait().await;
+                    begun = self.start(compartment, *arrival).await;
+                }
+            }
+        }
+    }
+
+    /// What is known of an earlier submit, once it is known well enough to tell a repeat from a new attempt.
+    async fn earlier(
+        &self,
+        compartment: &Compartment,
+        turn: &Turn,
+        arrival: &Arrival,
+    ) -> Result<Option<Earlier>, Refusal> {
+        let (id, attempt) = (arrival.id(), arrival.envelope.attempt);
+        let mut earlier = self.earlier_now(turn, id)?;
+        if earlier.as_ref().is_some_and(|earlier| earlier.withdrawal_may_come(attempt)) {
+            self.decided(std::slice::from_ref(&compartment.tenant)).await?;
+            earlier = self.earlier_now(turn, id)?;
+        }
+        if earlier.as_ref().is_some_and(|earlier| earlier.withdrawal_is_undecided(attempt)) {
+            return Err(unsure("the withdrawal of an earlier attempt is not decided yet; send it again"));
+        }
+        Ok(earlier)
+    }
+
+    fn earlier_now(&self, turn: &Turn, id: ReferralId) -> Result<Option<Earlier>, Refusal> {
+        let fresh = turn.earlier();
+        let row = self.parts.ledger.get(&id).map_err(|error| ledger_refusal(&error))?;
+        Ok(match (fresh, row) {
+            (Some(fresh), Some(row)) if !fresh.is_shown_by(&row) => Some(Earlier::fresh(&fresh)),
+            (Some(_), Some(row)) => {
+                self.recent.forget(&id);
+                Some(Earlier::shown(&row))
+            }
+            (None, Some(row)) => Some(Earlier::shown(&row)),
+            (Some(fresh), None) => Some(Earlier::fresh(&fresh)),
+            (None, None) => None,
+        })
+    }
+
+    fn provenance(&self, arrival: &Arrival, directory: &Directory, cuts: &Cuts) -> Provenance {
+        Provenance {
+            origin: arrival.tenant.clone(),
+            destination: directory.resolve(&arrival.envelope.to).map(|service| service.host.clone()),
+            accepted_at: None,
+            admitted_at: Timestamp::now(),
+            epochs: vec![(self.parts.nation, cuts.position)],
+        }
+    }
+}
+
+impl Appending {
+    async fn end(self, shared: &Shared) -> SubmitAnswer {
+        let Self { durable, turn, mut provenance, mut fresh } = self;
+        let appended = durable.await.map_err(|error| log_refusal(&error))?;
+        provenance.accepted_at = Some(appended.at);
+        fresh.accepted_at = appended.at;
+        // A cut may have come while the log took it.
+        fresh.state = match shared.cuts().ask(&provenance) {
+            Answer::Open => State::Accepted,
+            Answer::Hold => State::Held,
+            Answer::Quarantine => State::Quarantined,
+        };
+        let response = response(fresh.id, fresh.state, Some(fresh.accepted_at));
+        turn.accepted(fresh);
+        Ok(response)
+    }
+}
+
+/// Joins the trace of the sender, or begins one, and passes it on with the referral.
+fn trace(span: &Span, arrival: &mut Arrival) {
+    if let Some(traceparent) = &arrival.envelope.traceparent {
+        telemetry::adopt(traceparent, span);
+    }
+    let onward = span.in_scope(telemetry::inject);
+    if !onward.is_empty() {
+        arrival.envelope.traceparent = Some(onward);
+    }
+}
+
+fn repeated(id: ReferralId, known: &Known, accepted_at: Option<Timestamp>) -> SubmitResponse {
+    let reason = known.reason.as_ref().map(reason_to_wire);
+    SubmitResponse { duplicate: true, reason, ..response(id, known.state, accepted_at) }
+}
+
+fn response(id: ReferralId, state: State, accepted_at: Option<Timestamp>) -> SubmitResponse {
+    SubmitResponse {
+        referral_id: id.to_string(),
+        state: state_to_wire(state) as i32,
+        duplicate: false,
+        accepted_at: accepted_at.map(time_to_wire),
+        reason: None,
+    }
+}
+
+fn refusal(reason: &Reason, field: Option<&'static str>) -> Refusal {
+    // The model gives its own codes only.
+    let refusal = Refusal::new(reason.known().unwrap_or(Code::InvalidEnvelope), reason.text.clone());
+    match field {
+        Some(field) => refusal.field(field),
+        None => refusal,
+    }
+}
+
+/// This node does not know enough to answer; soon it will.
+pub(crate) fn unsure(text: impl Into<String>) -> Refusal {
+    Refusal::new(Code::NodeUnsure, text).retry_after(Duration::from_millis(500))
+}
+
+/// The ledger does not answer.
+pub(crate) fn ledger_refusal(error: &bulkhead_ledger::Error) -> Refusal {
+    Refusal::new(Code::NodeUnsure, error.to_string()).retry_after(Duration::from_secs(1))
+}
+
+/// The log did not take a record, or nobody knows whether it did. Sent again, it keeps its id.
+pub(crate) fn log_refusal(error: &bulkhead_log::Error) -> Refusal {
+    use bulkhead_log::Error;
+    match error {
+        Error::TooLarge { .. } => {
+            Refusal::new(Code::PayloadTooLarge, "the log takes no record of this size").field("payload")
+        }
+        Error::QueueFull { .. } => {
+            Refusal::new(Code::LogUnavailable, error.to_string()).retry_after(Duration::from_millis(200))
+        }
+        _ => Refusal::new(Code::LogUnavailable, error.to_string()).retry_after(Duration::from_secs(1)),
+    }
+}
