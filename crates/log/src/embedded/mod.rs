@@ -21,6 +21,8 @@ mod shards;
 mod shared;
 mod shelf;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod track;
 mod trimming;
 mod writer;
@@ -29,6 +31,7 @@ use std::{fmt, ops::Range, sync::Arc, thread::JoinHandle};
 
 use async_trait::async_trait;
 use futures::{FutureExt, future::ready};
+use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use config::EmbeddedConfig;
@@ -78,6 +81,10 @@ impl Embedded {
         config.check()?;
         let directory = Directory::take(&config.directory)?;
         let connection = connection::to_write(&directory.database(), &config)?;
+        Self::start(directory, connection, config)
+    }
+
+    fn start(directory: Directory, connection: Connection, config: EmbeddedConfig) -> Result<Self, Error> {
         let catalog = Catalog::load(&connection).map_err(|e| failed("reading the topics", &e))?;
         let trimming = Trimming::left_over(&connection, &catalog.tracks())
             .map_err(|e| failed("looking for what was trimmed", &e))?;
@@ -174,7 +181,7 @@ impl Log for Embedded {
             found.push(entry);
         }
         if !behind.is_empty() {
-            let read = move |connection: &rusqlite::Connection| {
+            let read = move |connection: &Connection| {
                 let one = |(i, track, offset): &(usize, Arc<track::Track>, u64)| {
                     Ok((*i, shelf::at(connection, track, *offset)?))
                 };

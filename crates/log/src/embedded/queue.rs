@@ -57,6 +57,10 @@ impl Job {
     }
 }
 
+fn is_append(job: &Job) -> bool {
+    matches!(job, Job::Append(_))
+}
+
 /// Jobs between the callers and the writer. Full, it refuses appends and drops nothing.
 ///
 /// What it counts is all that has no outcome yet: a job that the writer has taken counts until [`Queue::done`].
@@ -103,7 +107,7 @@ impl Queue {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if matches!(job, Job::Append(_)) {
+        if is_append(&job) {
             let bytes = state.queued.bytes + state.taken.bytes + cost;
             let records = state.queued.records + state.taken.records + 1;
             if bytes > self.max_bytes || records > self.max_records {
@@ -118,7 +122,7 @@ impl Queue {
         Ok(())
     }
 
-    /// What shares the next commit. With `wait`, waits until there is a job;
+    /// What shares the next commit: appends, or what is not an append. With `wait`, waits until there is a job;
     /// without, answers at once. `None`: closed, and nothing is left.
     pub(super) fn take(&self, wait: bool) -> Option<Vec<Job>> {
         let mut state = hold(&self.state);
@@ -133,10 +137,12 @@ impl Queue {
         while let Some(job) = state.jobs.front() {
             let cost = job.cost();
             let over = state.taken.bytes + cost > self.commit_bytes && !jobs.is_empty();
-            if over || jobs.len() == MAX_JOBS {
+            // So that a trim does not fail with the appends that it should make room for.
+            let other = jobs.first().is_some_and(|first| is_append(first) != is_append(job));
+            if over || other || jobs.len() == MAX_JOBS {
                 break;
             }
-            if matches!(job, Job::Append(_)) {
+            if is_append(job) {
                 state.queued.bytes -= cost;
                 state.queued.records -= 1;
                 state.taken.bytes += cost;

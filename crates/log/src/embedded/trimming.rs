@@ -24,13 +24,25 @@ const SPARE_PAGES: i64 = 2048;
 pub(super) struct Trimming {
     tracks: VecDeque<Arc<Track>>,
     pages: bool,
+    resting: bool,
+}
+
+/// What a step came to, once its transaction is committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// There is more of the same.
+    More,
+    /// The first of the tracks has no rows left to delete.
+    TrackDone,
+    /// There are no more pages to give back than should be.
+    PagesDone,
 }
 
 impl Trimming {
     /// What the last run did not get to.
     pub(super) fn left_over(connection: &Connection, tracks: &[Arc<Track>]) -> rusqlite::Result<Self> {
         let mut any = connection.prepare("select 1 from entry where place >= ?1 and place < ?2 limit 1")?;
-        let mut left = Self { tracks: VecDeque::new(), pages: true };
+        let mut left = Self { pages: true, ..Self::default() };
         for track in tracks.iter().filter(|track| track.first() > 0) {
             if any.exists(params![place(track.id, 0), place(track.id, track.first())])? {
                 left.tracks.push_back(track.clone());
@@ -46,27 +58,36 @@ impl Trimming {
         }
     }
 
-    /// Whether there is anything to do.
+    /// Whether there is anything to do, and no reason to wait.
     pub(super) fn pending(&self) -> bool {
-        self.pages || !self.tracks.is_empty()
+        !self.resting && (self.pages || !self.tracks.is_empty())
     }
 
-    /// Leaves the rest to the next trim or the next start.
-    pub(super) fn give_up(&mut self) {
-        *self = Self::default();
+    /// Whether to wait for the next job before trying again: the last step failed.
+    pub(super) fn rest(&mut self, resting: bool) {
+        self.resting = resting;
     }
 
     /// One step, within the caller's transaction.
-    pub(super) fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let Some(track) = self.tracks.front() else {
-            self.pages = self.pages && give_back(connection)?;
-            return Ok(());
-        };
-        if delete(connection, track)? {
-            self.tracks.pop_front();
-            self.pages = true;
+    pub(super) fn step(&self, connection: &Connection) -> rusqlite::Result<Step> {
+        match self.tracks.front() {
+            Some(track) if delete(connection, track)? => Ok(Step::TrackDone),
+            Some(_) => Ok(Step::More),
+            None if self.pages && give_back(connection)? => Ok(Step::More),
+            None => Ok(Step::PagesDone),
         }
-        Ok(())
+    }
+
+    /// The transaction of that step is committed.
+    pub(super) fn stepped(&mut self, step: Step) {
+        match step {
+            Step::More => {}
+            Step::TrackDone => {
+                self.tracks.pop_front();
+                self.pages = true;
+            }
+            Step::PagesDone => self.pages = false,
+        }
     }
 }
 

@@ -73,38 +73,45 @@ impl Writer {
         }
     }
 
-    /// Does these jobs, and one step of what is left to do, in one transaction. An error is one that the log cannot
-    /// go on after: what is true now can only be read by opening it again.
+    /// Does these jobs, and one step of what is left to do. An error is one that the log cannot go on after: what is
+    /// true now can only be read by opening it again.
     fn turn(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
+        self.trimming.rest(false);
+        let written = self.commit(jobs)?;
+        if !written && self.trimming.pending() {
+            // What does not fit may have kept the step from being done that makes room for it.
+            let stepped = self.commit(Vec::new())?;
+            self.trimming.rest(!stepped);
+        }
+        Ok(())
+    }
+
+    /// Does these jobs in one transaction, and answers them. False: the disk is full and nothing was done.
+    fn commit(&mut self, jobs: Vec<Job>) -> Result<bool, Error> {
         let mut batch = Batch::default();
         let mut answers = Answers::default();
-        match self.transact(jobs, &mut batch, &mut answers) {
-            Ok(()) => {
-                self.shared.queue.done();
-                self.shared.catalog.publish(answers.made);
-                batch.publish(&self.shared);
-                answers.orders.into_iter().for_each(|order| order.answer(Ok(())));
-                answers.refused.into_iter().for_each(|(order, error)| order.answer(Err(error)));
-                self.hold_down_write_ahead();
-                Ok(())
-            }
-            Err(cause) => {
-                let error = failed("writing", &cause);
-                let rolled_back =
-                    self.connection.is_autocommit() || self.connection.execute_batch("rollback").is_ok();
-                self.trimming.give_up();
-                self.shared.queue.done();
-                batch.fail(&error);
-                answers.orders.into_iter().for_each(|order| order.answer(Err(error.clone())));
-                answers.refused.into_iter().for_each(|(order, error)| order.answer(Err(error)));
-                // A full disk may have room again; after anything else it is safer to start afresh.
-                if rolled_back && cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                    tracing::error!(%error, "appends fail");
-                    return Ok(());
-                }
-                Err(error)
-            }
+        let outcome = self.transact(jobs, &mut batch, &mut answers);
+        self.shared.queue.done();
+        let Err(cause) = outcome else {
+            self.shared.catalog.publish(answers.made);
+            batch.publish(&self.shared);
+            answers.orders.into_iter().for_each(|order| order.answer(Ok(())));
+            answers.refused.into_iter().for_each(|(order, error)| order.answer(Err(error)));
+            self.hold_down_write_ahead();
+            return Ok(true);
+        };
+        let error = failed("writing", &cause);
+        let rolled_back =
+            self.connection.is_autocommit() || self.connection.execute_batch("rollback").is_ok();
+        batch.fail(&error);
+        answers.orders.into_iter().for_each(|order| order.answer(Err(error.clone())));
+        answers.refused.into_iter().for_each(|(order, error)| order.answer(Err(error)));
+        // A full disk may have room again; after anything else it is safer to start afresh.
+        if rolled_back && cause.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            tracing::error!(%error, "appends fail");
+            return Ok(false);
         }
+        Err(error)
     }
 
     fn transact(&mut self, jobs: Vec<Job>, batch: &mut Batch, answers: &mut Answers) -> rusqlite::Result<()> {
@@ -145,8 +152,9 @@ impl Writer {
             let lag = i64::try_from(self.config.compaction_lag.as_millis()).unwrap_or(i64::MAX);
             compaction::step(&self.connection, now.as_millisecond().saturating_sub(lag))?;
         }
-        self.trimming.step(&self.connection)?;
+        let step = self.trimming.step(&self.connection)?;
         self.connection.execute_batch("commit")?;
+        self.trimming.stepped(step);
         trims.iter().for_each(|track| self.trimming.add(track));
         Ok(())
     }
