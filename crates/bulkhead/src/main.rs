@@ -1,2 +1,77 @@
-//! The binary.
-fn main() {}
+//! The binary: `bulkhead dev`, and the commands of operators and integrators.
+
+mod dev;
+mod node;
+
+use std::process::ExitCode;
+
+use bulkhead_cli::{Global, Output};
+use bulkhead_process::{Drain, signals, telemetry};
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Carries patient referrals between the health services of four nations, and keeps one environment's
+/// trouble from becoming another's.
+#[derive(Debug, Parser)]
+#[command(name = "bulkhead", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bulkhead dev                        a small country on this machine
+  bulkhead status                     how all nations are
+  bulkhead send referral.xml --from england/nhs111-north --to wales/cardiff-ooh --wait acknowledged
+  bulkhead trace ID                   one referral's life, across the border
+  bulkhead explain SERVICE_UNKNOWN    what a reason means and what to do";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a small country in one process: four cells, the sidecars of the demo tenants, and behind each a
+    /// simulator of its clinical system.
+    #[command(after_help = dev::HELP)]
+    Dev(dev::Settings),
+    #[command(flatten)]
+    Other(bulkhead_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return said(&error.into()),
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Dev(settings) => serve_dev(settings, &arguments.global).await,
+            Command::Other(command) => bulkhead_cli::run(command, arguments.global, Arguments::command).await,
+        }
+    })
+}
+
+async fn serve_dev(settings: dev::Settings, global: &Global) -> ExitCode {
+    let telemetry = match telemetry::install("bulkhead-dev") {
+        Ok(telemetry) => telemetry,
+        Err(error) => return said(&error.into()),
+    };
+    let drain = Drain::new();
+    if let Err(error) = signals::drain_on_signal(drain.clone()) {
+        return said(&error.into());
+    }
+    let quiet = global.quiet || global.output != Output::Text;
+    let ended = dev::run(settings, quiet, drain).await;
+    telemetry.shutdown();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => said(&error),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the process ends with this")]
+fn said(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,208 @@
+//! A broker node: its log, ledger, control, ingest and routing behind one gRPC port, and what happens when
+//! one of them fails (the node ends; whoever started it decides what then).
+
+mod config;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bulkhead_control::{Follower as ControlFollower, Following, publish_directory};
+use bulkhead_ingest::Service as Ingest;
+use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
+use bulkhead_log::{Embedded, EmbeddedConfig, Log};
+use bulkhead_model::Directory;
+use bulkhead_process::{Drain, Health, health};
+use bulkhead_routing::{DeliveryService, DoorService, Parts, Routing};
+use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
+use bulkhead_wire::v1;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub(crate) use config::NodeConfig;
+
+/// How long a draining node waits for what is under way.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// A node with its ports open and its log read; nothing is served yet.
+pub(crate) struct Node {
+    config: NodeConfig,
+    log: Arc<dyn Log>,
+    embedded: Embedded,
+    ledger: Ledger,
+    ledger_follower: LedgerFollower,
+    control_follower: ControlFollower,
+    following: Following,
+    health: Health,
+    grpc: TcpListener,
+    http: TcpListener,
+}
+
+/// The addresses of a node, once its ports are open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+}
+
+impl Node {
+    /// Opens the log and the ledger of a node whose ports are open.
+    pub(crate) async fn open(config: NodeConfig, grpc: TcpListener, http: TcpListener) -> Result<Self> {
+        let directory = config.data_dir.join("log");
+        let embedded = Embedded::open(EmbeddedConfig::new(directory.clone()))
+            .with_context(|| format!("the log in {} cannot be opened", directory.display()))?;
+        let log: Arc<dyn Log> = Arc::new(embedded.clone());
+        let ledger_config = bulkhead_ledger::Config { path: config.data_dir.join("ledger.sqlite"), nation: config.nation };
+        let (ledger, ledger_follower) = Ledger::open(ledger_config, log.clone()).await?;
+        let (control_follower, following) = ControlFollower::new(log.clone(), config.nation);
+        let health = Health::new();
+        Ok(Self { config, log, embedded, ledger, ledger_follower, control_follower, following, health, grpc, http })
+    }
+
+    /// Whether it serves.
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Serves until the drain starts or a part fails.
+    pub(crate) async fn run(self, drain: Drain) -> Result<()> {
+        let Node { config, log, embedded, ledger, ledger_follower, control_follower, mut following, health, grpc, http } =
+            self;
+        let serving = health.condition("serving", "starting");
+        let mut tasks: JoinSet<Result<()>> = JoinSet::new();
+        let answering = health.clone();
+        tasks.spawn(async move { Ok(health::serve(http, answering, axum::Router::new()).await?) });
+        let followers = Drain::new();
+        let stop = followers.clone();
+        tasks.spawn(async move { Ok(ledger_follower.run(async move { stop.started().await }).await?) });
+        tasks.spawn(control_follower_task(control_follower, followers.clone()));
+        if let Some(directory) = &config.directory {
+            publish_directory(&log, config.nation, &directory.name, &directory.text).await?;
+        }
+        following.caught_up().await;
+
+        let dialer = Dialer::new(&config.credentials)?;
+        let parts = Parts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            directory: following.directory.clone(),
+            cuts: following.cuts.clone(),
+            dialer,
+        };
+        let routing = Routing::new(config.routing.clone(), parts)?;
+        let (delivery, door) = (routing.delivery(), routing.door());
+        let ingest = ingest(&config, &log, &ledger, &following, &routing, health.clone(), &drain);
+        tasks.spawn(ended(ingest.clone().run()));
+        let routing_drain = drain.child();
+        tasks.spawn(async move { Ok(routing.run(routing_drain).await?) });
+        tasks.spawn(serve(config.clone(), grpc, following.directory.clone(), ingest, delivery, door, drain.clone()));
+        ledger.caught_up().await?;
+        serving.met();
+
+        let failed = tokio::select! {
+            () = drain.started() => None,
+            ended = tasks.join_next() => ended,
+        };
+        serving.unmet("draining");
+        drain.start();
+        if let Some(ended) = failed {
+            ended.context("a part of the node panicked")??;
+        }
+        let _ = tokio::time::timeout(GRACE, finish(&mut tasks, &followers)).await;
+        embedded.close().await;
+        Ok(())
+    }
+}
+
+/// Routing and the gRPC port end first; what they recorded is followed to its end.
+async fn finish(tasks: &mut JoinSet<Result<()>>, followers: &Drain) {
+    for _ in 0..2 {
+        tasks.join_next().await;
+    }
+    followers.start();
+    for _ in 0..2 {
+        tasks.join_next().await;
+    }
+    tasks.abort_all();
+}
+
+async fn ended(part: impl Future<Output = ()>) -> Result<()> {
+    part.await;
+    Ok(())
+}
+
+async fn control_follower_task(follower: ControlFollower, drain: Drain) -> Result<()> {
+    Ok(follower.run(drain).await?)
+}
+
+fn ingest(
+    config: &NodeConfig,
+    log: &Arc<dyn Log>,
+    ledger: &Ledger,
+    following: &Following,
+    routing: &Routing,
+    health: Health,
+    drain: &Drain,
+) -> Ingest {
+    let board = routing.board();
+    let owned = routing.owned();
+    Ingest::new(
+        bulkhead_ingest::Config::default(),
+        bulkhead_ingest::Parts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            directory: following.directory.clone(),
+            cuts: following.cuts.clone(),
+            node: config.routing.node.clone(),
+            nation: config.nation,
+            presence: Arc::new(move || board.snapshot()),
+            ready: Arc::new(move || health.is_ready()),
+            shards: Arc::new(move || owned()),
+            drain: drain.clone(),
+        },
+    )
+}
+
+async fn serve(
+    config: NodeConfig,
+    listener: TcpListener,
+    directory: watch::Receiver<Arc<Directory>>,
+    ingest: Ingest,
+    delivery: DeliveryService,
+    door: DoorService,
+    drain: Drain,
+) -> Result<()> {
+    let acceptor = Acceptor::new(bulkhead_transport::Config {
+        node: config.routing.node.clone(),
+        credentials: config.credentials.clone(),
+        policy: bulkhead_ingest::policy(directory),
+        connections: Connections::new(),
+        limits: Limits::default(),
+    })?;
+    let (reporter, grpc_health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<v1::ingest_server::IngestServer<Ingest>>().await;
+    reporter.set_serving::<v1::delivery_server::DeliveryServer<DeliveryService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+        .build_v1()?;
+    bulkhead_transport::server()
+        .add_service(grpc_health)
+        .add_service(reflection)
+        .add_service(ingest.ingest_server())
+        .add_service(ingest.referrals_server())
+        .add_service(
+            v1::delivery_server::DeliveryServer::new(delivery)
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            v1::border_server::BorderServer::new(door)
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .serve_with_incoming_shutdown(acceptor.listen(listener), async move { drain.started().await })
+        .await?;
+    Ok(())
+}
