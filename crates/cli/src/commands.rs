@@ -1,0 +1,84 @@
+//! One file for each command: its arguments, what it asks, and what it shows.
+
+pub mod completions;
+pub mod explain;
+pub mod list;
+pub mod send;
+pub mod status;
+pub mod trace;
+pub mod watch;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::{Error, Exit, Global, Screen};
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Submit files as referrals, with a tenant's certificate.
+    #[command(after_help = send::HELP)]
+    Send(send::Send),
+    /// Show one referral's life: every event, node, time, reason and omission.
+    #[command(after_help = trace::HELP)]
+    Trace(trace::Trace),
+    /// List referrals, most urgent due first.
+    #[command(after_help = list::HELP)]
+    List(list::List),
+    /// Show on one screen how all nations are, and what needs a person.
+    #[command(after_help = status::HELP)]
+    Status(status::Status),
+    /// Show events as they happen.
+    #[command(after_help = watch::HELP)]
+    Watch(watch::Watch),
+    /// Explain an error code or a reason: what happened, what to check, what to do.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Explain),
+    /// Write completions for a shell.
+    #[command(after_help = completions::HELP)]
+    Completions(completions::Completions),
+}
+
+/// Runs a command on the process's stdout and stderr. `whole` makes the binary's own command line, which
+/// completions are written for.
+pub async fn run(command: Command, global: Global, whole: fn() -> clap::Command) -> ExitCode {
+    let mut screen = Screen::new(&global);
+    execute(command, &global, whole, &mut screen).await.into()
+}
+
+/// Runs a command on a screen, and says on it what went wrong.
+pub async fn execute(
+    command: Command,
+    global: &Global,
+    whole: fn() -> clap::Command,
+    screen: &mut Screen,
+) -> Exit {
+    match dispatch(command, global, whole, screen).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            screen.error(&error);
+            error.exit()
+        }
+    }
+}
+
+async fn dispatch(
+    command: Command,
+    global: &Global,
+    whole: fn() -> clap::Command,
+    screen: &mut Screen,
+) -> Result<Exit, Error> {
+    match command {
+        Command::Send(send) => send.run(global, screen).await,
+        Command::Trace(trace) => trace.run(global, screen).await,
+        Command::List(list) => list.run(global, screen).await,
+        Command::Status(status) => status.run(global, screen).await,
+        Command::Watch(watch) => watch.run(global, screen).await,
+        Command::Explain(explain) => explain.run(screen),
+        Command::Completions(completions) => completions.run(whole(), screen),
+    }
+}
+
+#[cfg(test)]
+mod tests;

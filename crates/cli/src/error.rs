@@ -1,0 +1,190 @@
+//! Why a command did not do what was asked, the exit code that says so, and what to try.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bulkhead_model::Nation;
+
+use crate::cell::Trouble;
+use crate::{Exit, pages};
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Arguments that do not fit together.
+    #[error("{what}")]
+    Usage {
+        /// What does not fit.
+        what: String,
+        /// What would.
+        hint: String,
+    },
+    /// Neither a context was named nor is there a default.
+    #[error("there is no context: no ~/.config/bulkhead/contexts.toml and no ./.bulkhead/dev.json")]
+    NoContext,
+    /// A context file without that context.
+    #[error("{path} has no context {name:?}")]
+    UnknownContext {
+        /// The name asked for.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// The names that it has.
+        known: Vec<String>,
+    },
+    /// A context that cannot be used.
+    #[error("the context {path} cannot be used: {problem}")]
+    BadContext {
+        /// The file at fault.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An operator, tenant or nation that the context does not have.
+    #[error("the context {context:?} has no {what} {name:?}")]
+    NotInContext {
+        /// Which kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The context.
+        context: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// No cell gave an answer that could be used.
+    #[error("{}", describe(.0))]
+    Cells(Vec<(Nation, Trouble)>),
+    /// No cell knows it.
+    #[error("no referral has the id {id:?}")]
+    NotFound {
+        /// What was asked for.
+        id: String,
+        /// Nations that could not be asked.
+        unasked: Vec<(Nation, Trouble)>,
+    },
+    /// An id that fits several.
+    #[error("{count} referrals match {id:?}")]
+    Several {
+        /// What was asked for.
+        id: String,
+        /// How many.
+        count: usize,
+    },
+    /// A code without a page.
+    #[error("there is no page for {0:?}")]
+    NoPage(String),
+    /// Files that were not sent, or not as far as was asked.
+    #[error("{}", files(*total, failed, wanted, first))]
+    Files {
+        /// How many there were.
+        total: usize,
+        /// The names of those that failed.
+        failed: Vec<String>,
+        /// What happened to the first of them.
+        first: String,
+        /// How far they should have come.
+        wanted: &'static str,
+        /// How that counts: for a single file its own failure.
+        exit: Exit,
+        /// The reason or code that explains it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Usage { .. }
+            | Error::NoContext
+            | Error::UnknownContext { .. }
+            | Error::BadContext { .. }
+            | Error::NotInContext { .. }
+            | Error::Several { .. } => Exit::Usage,
+            Error::Cells(troubles) => exit_of(troubles),
+            // Where a nation was silent nobody can say that there is no such referral.
+            Error::NotFound { unasked, .. } => match unasked.iter().any(|(_, why)| why.is_silence()) {
+                true => Exit::Unreachable,
+                false => Exit::NotFound,
+            },
+            Error::NoPage(_) => Exit::NotFound,
+            Error::Files { exit, .. } => *exit,
+        }
+    }
+
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Error::Usage { hint, .. } => hint.clone(),
+            Error::NoContext => {
+                "start a world with `bulkhead dev`, or name one with --context; see `bulkhead explain WRONG_CONTEXT`"
+                    .into()
+            }
+            Error::UnknownContext { known, .. } if known.is_empty() => explain("WRONG_CONTEXT"),
+            Error::UnknownContext { known, .. } => format!("it has {}; choose with --context", list(known)),
+            Error::BadContext { .. } => explain("WRONG_CONTEXT"),
+            Error::NotInContext { known, .. } if known.is_empty() => explain("WRONG_CONTEXT"),
+            Error::NotInContext { known, .. } => format!("it has {}", list(known)),
+            Error::Cells(troubles) => explain(troubles.first().map_or("CANNOT_REACH", |(_, why)| why.reason())),
+            Error::NotFound { unasked, .. } if !unasked.is_empty() => {
+                format!("not every nation could be asked: {}", describe(unasked))
+            }
+            Error::NotFound { .. } => explain("NOT_FOUND"),
+            Error::Several { .. } => {
+                "name the referral id, or narrow it with --tenant; see `bulkhead explain SEVERAL_MATCH`".into()
+            }
+            Error::NoPage(_) => "`bulkhead explain` without a code lists them".into(),
+            Error::Files { reason, .. } => explain(reason),
+        })
+    }
+}
+
+/// The exit code of several cells' troubles: a silent one counts least, because it says nothing.
+fn exit_of(troubles: &[(Nation, Trouble)]) -> Exit {
+    let heard = troubles.iter().map(|(_, why)| why).find(|why| !why.is_silence());
+    heard.map_or(Exit::Unreachable, Trouble::exit)
+}
+
+/// Every nation's trouble in one line.
+pub(crate) fn describe(troubles: &[(Nation, Trouble)]) -> String {
+    if troubles.is_empty() {
+        return "the context has no cell to ask".into();
+    }
+    let each: Vec<String> = troubles.iter().map(|(nation, why)| format!("{nation} {why}")).collect();
+    each.join("; ")
+}
+
+/// Where the page of a reason is; a reason without a page is not pretended to have one.
+fn explain(reason: &str) -> String {
+    match pages::find(reason) {
+        Some(page) => format!("`bulkhead explain {}` says what to check", page.code),
+        None => "`bulkhead explain` lists what can go wrong".into(),
+    }
+}
+
+fn files(total: usize, failed: &[String], wanted: &str, first: &str) -> String {
+    match total {
+        1 => format!("{} was not {wanted}: {first}", list(failed)),
+        _ => format!(
+            "{} of {total} files were not {wanted}: {} (the first: {first})",
+            failed.len(),
+            list(failed)
+        ),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `30s`, or `0.5s`.
+pub(crate) fn seconds(duration: &Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}
