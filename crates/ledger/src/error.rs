@@ -27,6 +27,12 @@ pub enum Error {
         /// The file is damaged, moved or not a ledger: it must be made again.
         damaged: bool,
     },
+    /// Another file, or none, lies where the ledger's was.
+    #[error("ledger file {} is gone", path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// The file could not be made or moved aside.
     #[error("ledger file {}: {cause}", path.display())]
     File {
@@ -47,7 +53,7 @@ impl Error {
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Rebuilding | Error::Stopped | Error::Log(_) => Fault::Unavailable,
+            Error::Rebuilding | Error::Stopped | Error::Gone { .. } | Error::Log(_) => Fault::Unavailable,
             Error::Store { .. } | Error::File { .. } | Error::Event { .. } => Fault::Internal,
         }
     }

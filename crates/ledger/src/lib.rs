@@ -7,12 +7,29 @@
 //! What counts is decided in `model`: the claim book says which events count, the fold says what they make of a
 //! referral. This crate stores, refolds and finds.
 
+mod batch;
 mod case;
+mod cases;
+mod columns;
 mod error;
+mod fold;
+mod follow;
 mod handle;
+mod intervals;
+mod published;
+mod query;
+mod recent;
 mod row;
+mod schema;
+mod store;
+mod waiting;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use case::case_key;
 pub use error::Error;
-pub use handle::{Config, Follower, Ledger};
+pub use follow::Follower;
+pub use handle::{Config, Ledger};
 pub use row::{AlertCode, AlertCount, Change, Count, Filter, Row, Step, Waiting};

@@ -1,0 +1,263 @@
+//! One batch of events on its way into the file: what stands, what each does to its referral, and what that changes
+//! for others.
+
+use std::collections::{HashMap, HashSet};
+
+use bulkhead_log::Entry;
+use bulkhead_model::{ClaimBook, Lifecycle, Nation, Place, ReferralId, Verdict};
+use bulkhead_wire::{Author, EventRecord, ReadEvent};
+use rusqlite::{Connection, Transaction, params};
+
+use crate::columns::Tally;
+use crate::fold::{Decided, Key, Life};
+use crate::published::{News, Woken};
+use crate::recent::Recent;
+use crate::schema::failed;
+use crate::store::decided;
+use crate::{Change, Error, cases, columns};
+
+/// One batch.
+pub(crate) struct Batch<'a> {
+    transaction: &'a Transaction<'a>,
+    books: &'a mut [ClaimBook],
+    lives: &'a mut Recent<Life>,
+    /// Referrals that this batch is about.
+    touched: HashMap<ReferralId, Life>,
+    /// Shards that were claimed.
+    claimed: HashSet<u32>,
+    news: News,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty one.
+    pub(crate) fn new(
+        transaction: &'a Transaction<'a>,
+        books: &'a mut [ClaimBook],
+        lives: &'a mut Recent<Life>,
+    ) -> Self {
+        Self {
+            transaction,
+            books,
+            lives,
+            touched: HashMap::new(),
+            claimed: HashSet::new(),
+            news: News::default(),
+        }
+    }
+
+    /// Reads one entry. What cannot be read is passed over.
+    pub(crate) fn read(&mut self, entry: &Entry) -> Result<(), Error> {
+        let (partition, offset) = (entry.partition.number, entry.offset);
+        self.news.read.insert(partition, offset + 1);
+        let bytes = &entry.record.value;
+        let Ok(ReadEvent { author, record }) = ReadEvent::decode(bytes.clone()) else {
+            metrics::counter!("bulkhead_ledger_unreadable_events_total").increment(1);
+            tracing::warn!(at = %entry.pointer(), "an event cannot be read and is passed over");
+            return Ok(());
+        };
+        let stands = self.stands(partition, &author, &record);
+        let store =
+            |id: Option<&ReferralId>| store_event(self.transaction, (partition, offset), id, stands, bytes);
+        match record {
+            EventRecord::Claimed => store(None),
+            EventRecord::Settled { source, .. } => {
+                store(None)?;
+                if stands {
+                    self.settle(source);
+                }
+                Ok(())
+            }
+            EventRecord::Decision { id, numbered, facts, source } => {
+                let life = if stands { Some(self.life(&id)?) } else { None };
+                store(Some(&id))?;
+                let key = Key { custody: numbered.custody, partition, offset };
+                let decided = Decided { key, stands, author, event: numbered.event, facts, source };
+                match life {
+                    Some(life) => self.decide(id, life, &decided),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Whether the claims of its partition allow this event.
+    fn stands(&mut self, partition: u32, author: &Author, record: &EventRecord) -> bool {
+        let Some(book) = self.books.get_mut(partition as usize) else { return false };
+        if author.claim.shard != partition {
+            return false;
+        }
+        match record {
+            EventRecord::Claimed => {
+                let newer = book.claimed(&author.claim);
+                if newer {
+                    self.claimed.insert(partition);
+                }
+                newer
+            }
+            EventRecord::Decision { .. } | EventRecord::Settled { .. } => book.counts(&author.claim),
+        }
+    }
+
+    /// The fold as it was before this event.
+    fn life(&mut self, id: &ReferralId) -> Result<Life, Error> {
+        match self.touched.remove(id).or_else(|| self.lives.take(id)) {
+            Some(life) => Ok(life),
+            None => Ok(Life::of(&decided(self.transaction, id)?).0),
+        }
+    }
+
+    fn decide(&mut self, id: ReferralId, mut life: Life, event: &Decided) -> Result<(), Error> {
+        let verdict = if life.takes(event.key) {
+            let verdict = life.add(event);
+            self.tell(id, &life, event, &verdict);
+            verdict
+        } else {
+            let all = decided(self.transaction, &id)?;
+            let waited = life.early;
+            let verdicts;
+            (life, verdicts) = Life::of(&all);
+            let mut own = Verdict::Void(String::new());
+            for (other, verdict) in all.iter().zip(verdicts) {
+                if other.key == event.key || waited.contains(&other.key) {
+                    self.tell(id, &life, other, &verdict);
+                }
+                if other.key == event.key {
+                    own = verdict;
+                }
+            }
+            own
+        };
+        if event.settles(&verdict)
+            && let Some(source) = &event.source
+        {
+            self.settle(source.clone());
+        }
+        self.touched.insert(id, life);
+        Ok(())
+    }
+
+    /// Notes a change for those who listen; one whose referral nobody knows yet is told with its facts.
+    fn tell(&mut self, id: ReferralId, life: &Life, event: &Decided, verdict: &Verdict) {
+        let Some(known) = life.known.as_ref().filter(|_| *verdict == Verdict::Counts) else { return };
+        let lifecycle = &life.referral.lifecycle;
+        let change = Change {
+            id,
+            origin: known.facts.tenant.clone(),
+            destination: lifecycle.destination().cloned(),
+            state: lifecycle.state(),
+            from_nation: known.facts.from_nation,
+            at_border: at_border(lifecycle),
+            step: event.step(verdict),
+        };
+        self.news.changes.push(((event.key.partition, event.key.offset), change));
+    }
+
+    fn settle(&mut self, source: Place) {
+        self.news.settled.push((source.topic, source.offset));
+    }
+
+    /// Writes what follows from all that was read.
+    pub(crate) fn write(mut self) -> Result<(News, HashMap<ReferralId, Life>), Error> {
+        self.write_referrals().map_err(failed("writing referrals"))?;
+        self.write_claims().map_err(failed("writing claims"))?;
+        Ok((self.news, self.touched))
+    }
+
+    fn write_referrals(&mut self) -> rusqlite::Result<()> {
+        let connection = self.transaction;
+        let mut tallies: HashMap<Tally, i64> = HashMap::new();
+        let mut relinked = Vec::new();
+        let mut moved = Vec::new();
+        for (id, life) in &self.touched {
+            let Some(known) = &life.known else { continue };
+            let before = columns::before(connection, id)?;
+            columns::write(connection, id, life, known, before.is_none())?;
+            wake(&mut self.news.woken, life);
+            let facts_at = (known.key.partition, known.key.offset);
+            let tally = columns::tally(life, known);
+            if before.as_ref().map(|before| &before.tally) != Some(&tally) {
+                *tallies.entry(tally).or_default() += 1;
+                if let Some(before) = &before {
+                    *tallies.entry(before.tally.clone()).or_default() -= 1;
+                }
+            }
+            let is_done = columns::is_done(&life.referral.lifecycle);
+            if before.as_ref().is_none_or(|before| before.facts_at != facts_at) {
+                relinked.push((*id, known.facts.predecessor, before.and_then(|before| before.predecessor)));
+                moved.push(*id);
+            } else if before.is_some_and(|before| before.done != is_done) {
+                moved.push(*id);
+            }
+        }
+        for (id, now, then) in relinked {
+            cases::clear_self(connection, &id)?;
+            for id in [Some(id), now, then.filter(|_| then != now)].into_iter().flatten() {
+                cases::lift(connection, id, &mut self.news.woken)?;
+            }
+        }
+        for id in moved {
+            cases::clear_behind(connection, &id, &mut self.news.woken)?;
+        }
+        for (tally, change) in tallies.iter().filter(|(_, change)| **change != 0) {
+            columns::count(connection, tally, *change)?;
+        }
+        Ok(())
+    }
+
+    fn write_claims(&self) -> rusqlite::Result<()> {
+        for shard in &self.claimed {
+            let (number, node) = self.books[*shard as usize].current();
+            self.transaction
+                .prepare_cached("INSERT OR REPLACE INTO claim (shard, number, node) VALUES (?1, ?2, ?3)")?
+                .execute(params![shard, number, node])?;
+        }
+        Ok(())
+    }
+}
+
+/// Wakes whoever has something to do about this referral.
+fn wake(woken: &mut Woken, life: &Life) {
+    match &life.referral.lifecycle {
+        Lifecycle::Routed { to, .. } | Lifecycle::Diverted { to, .. } => {
+            woken.tenants.insert(to.clone());
+        }
+        Lifecycle::AtBorder { nation, .. } => {
+            woken.borders.insert(*nation);
+        }
+        Lifecycle::Accepted
+        | Lifecycle::Carried { .. }
+        | Lifecycle::Offered { .. }
+        | Lifecycle::Delivered { .. }
+        | Lifecycle::Acknowledged { .. }
+        | Lifecycle::Rejected { .. }
+        | Lifecycle::Parked { .. }
+        | Lifecycle::ReturnPending { .. }
+        | Lifecycle::Returned { .. }
+        | Lifecycle::Cancelled { .. } => {}
+    }
+    woken.reports |= life.known.as_ref().is_some_and(|known| columns::is_to_tell(life, known));
+}
+
+fn at_border(lifecycle: &Lifecycle) -> Option<Nation> {
+    match lifecycle {
+        Lifecycle::AtBorder { nation, .. } => Some(*nation),
+        _ => None,
+    }
+}
+
+fn store_event(
+    connection: &Connection,
+    (partition, offset): (u32, u64),
+    id: Option<&ReferralId>,
+    stands: bool,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    let store = || {
+        connection
+            .prepare_cached(
+                "INSERT INTO event (partition, offset, referral, stands, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![partition, offset, id.map(ReferralId::as_bytes), stands, bytes])
+    };
+    store().map(|_| ()).map_err(failed("storing an event"))
+}

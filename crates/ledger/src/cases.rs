@@ -1,0 +1,101 @@
+//! What the referrals of one case do to one another: who may go, and who is lifted.
+//!
+//! A referral comes after the one that its facts name, as long as that one's facts lie before its own: a referral that
+//! was taken back and is sent again stands behind those that came meanwhile. So the order of a case has no circles,
+//! and it does not depend on the order in which the partitions were read.
+
+use bulkhead_model::{Nation, ReferralId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::columns::{id_of, tenant_of};
+use crate::published::Woken;
+use crate::schema::stage;
+
+/// Whether nothing before it in its case holds it back.
+const CLEAR: &str = "NOT EXISTS (
+    SELECT 1 FROM referral ahead
+    WHERE ahead.id = referral.predecessor AND ahead.done = 0
+      AND (ahead.facts_partition, ahead.facts_offset) < (referral.facts_partition, referral.facts_offset))";
+
+/// Asks again whether this referral may go.
+pub(crate) fn clear_self(connection: &Connection, id: &ReferralId) -> rusqlite::Result<()> {
+    let mut update =
+        connection.prepare_cached(&format!("UPDATE referral SET clear = {CLEAR} WHERE id = ?1"))?;
+    update.execute([id.as_bytes()])?;
+    Ok(())
+}
+
+/// Asks again whether those behind this one may go, and wakes whoever waits for them.
+pub(crate) fn clear_behind(
+    connection: &Connection,
+    id: &ReferralId,
+    woken: &mut Woken,
+) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(&format!(
+        "UPDATE referral SET clear = {CLEAR} WHERE predecessor = ?1 RETURNING clear, stage, destination, border"
+    ))?;
+    let mut rows = update.query([id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        if row.get(0)? {
+            wake(woken, row.get(1)?, row.get(2)?, row.get(3)?);
+        }
+    }
+    Ok(())
+}
+
+/// Lifts this referral and those before it to the lane of the most urgent one behind each, or lets them sink again.
+pub(crate) fn lift(connection: &Connection, id: ReferralId, woken: &mut Woken) -> rusqlite::Result<()> {
+    let mut next = Some(id);
+    while let Some(id) = next.take() {
+        let Some(lane) = lane(connection, &id)? else { break };
+        if lane.now == lane.then {
+            break;
+        }
+        let mut update = connection.prepare_cached("UPDATE referral SET effective = ?2 WHERE id = ?1")?;
+        update.execute(params![id.as_bytes(), lane.then])?;
+        wake(woken, lane.stage, lane.destination, lane.border);
+        next = lane.predecessor;
+    }
+    Ok(())
+}
+
+struct Lane {
+    now: u32,
+    then: u32,
+    predecessor: Option<ReferralId>,
+    stage: i64,
+    destination: Option<String>,
+    border: Option<String>,
+}
+
+fn lane(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Lane>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT effective, min(lane, coalesce((
+             SELECT min(behind.effective) FROM referral behind
+             WHERE behind.predecessor = referral.id
+               AND (behind.facts_partition, behind.facts_offset)
+                 > (referral.facts_partition, referral.facts_offset)), lane)),
+             predecessor, stage, destination, border
+         FROM referral WHERE id = ?1",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Lane {
+            now: row.get(0)?,
+            then: row.get(1)?,
+            predecessor: id_of(row.get_ref(2)?.as_blob_or_null()?),
+            stage: row.get(3)?,
+            destination: row.get(4)?,
+            border: row.get(5)?,
+        })
+    };
+    statement.query_row([id.as_bytes()], read).optional()
+}
+
+/// Wakes whoever hands over what waits there.
+fn wake(woken: &mut Woken, at: i64, destination: Option<String>, border: Option<String>) {
+    if at == stage::OUT {
+        woken.tenants.extend(destination.as_deref().and_then(tenant_of));
+    } else if at == stage::BORDER {
+        woken.borders.extend(border.and_then(|border| border.parse::<Nation>().ok()));
+    }
+}

@@ -1,0 +1,219 @@
+//! What a referral is looked for by: its row of the table, made from its fold.
+
+use bulkhead_model::{CaseKey, Lifecycle, ReferralId, State, TenantId, shard_of};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use crate::case::case_key;
+use crate::fold::{Key, Known, Life};
+use crate::schema::{NO_DEADLINE, stage};
+
+/// What the row said before, as far as a change of it matters to other rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// The sender, the tenant that had it, and its state: how it was counted.
+    pub(crate) tally: Tally,
+    /// Those behind it could go.
+    pub(crate) done: bool,
+    /// Where its facts came from.
+    pub(crate) facts_at: (u32, u64),
+    /// The one before it.
+    pub(crate) predecessor: Option<ReferralId>,
+}
+
+/// How a referral is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Tally {
+    /// The sender.
+    pub(crate) origin: String,
+    /// The tenant that has it; empty when none is known.
+    pub(crate) destination: String,
+    /// Its state.
+    pub(crate) state: String,
+}
+
+/// An instant as the tables hold it.
+pub(crate) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// A case as the tables hold it.
+pub(crate) fn case_text(case: &CaseKey) -> String {
+    format!("{}\u{1e}{}\u{1e}{}", case.tenant, case.service, case.case)
+}
+
+/// The next one of its case may go.
+pub(crate) fn is_done(lifecycle: &Lifecycle) -> bool {
+    lifecycle.state().is_settled() || matches!(lifecycle, Lifecycle::Carried { .. })
+}
+
+/// How this life is counted.
+pub(crate) fn tally(life: &Life, known: &Known) -> Tally {
+    let lifecycle = &life.referral.lifecycle;
+    Tally {
+        origin: known.facts.tenant.to_string(),
+        destination: lifecycle.destination().map(ToString::to_string).unwrap_or_default(),
+        state: lifecycle.state().as_str().to_owned(),
+    }
+}
+
+/// Where it waits, as the tables say it.
+pub(crate) fn stage_of(lifecycle: &Lifecycle) -> i64 {
+    match lifecycle {
+        Lifecycle::Routed { .. } | Lifecycle::Diverted { .. } => stage::OUT,
+        Lifecycle::AtBorder { .. } => stage::BORDER,
+        Lifecycle::Offered { .. } => stage::OFFERED,
+        Lifecycle::Delivered { .. } => stage::DELIVERED,
+        Lifecycle::Carried { .. } => stage::AWAY,
+        Lifecycle::Accepted
+        | Lifecycle::Acknowledged { .. }
+        | Lifecycle::Rejected { .. }
+        | Lifecycle::Parked { .. }
+        | Lifecycle::ReturnPending { .. }
+        | Lifecycle::Returned { .. }
+        | Lifecycle::Cancelled { .. } => stage::NOWHERE,
+    }
+}
+
+/// On its way to another nation, or there, and nothing was heard of it.
+fn is_unheard(lifecycle: &Lifecycle) -> bool {
+    matches!(lifecycle, Lifecycle::AtBorder { carrying: true, .. } | Lifecycle::Carried { there: None, .. })
+}
+
+/// Its sender took it back, but it went on and may have been taken.
+fn is_sent_after_all(life: &Life, known: &Known) -> bool {
+    let attempt = known.facts.envelope.attempt;
+    let carried = matches!(life.referral.lifecycle, Lifecycle::Carried { .. });
+    let withdrawn = life.referral.withdrawn_up_to >= attempt;
+    let came_back = match life.referral.lifecycle.state() {
+        State::Rejected | State::ReturnPending | State::Returned | State::Cancelled => true,
+        State::Accepted
+        | State::Routed
+        | State::Carried
+        | State::Offered
+        | State::Delivered
+        | State::Acknowledged
+        | State::Held
+        | State::Parked
+        | State::Quarantined
+        | State::Diverted
+        | State::Unknown => false,
+    };
+    (life.referral.sent_after_all(attempt) || (withdrawn && carried)) && !came_back
+}
+
+/// The nation that carried it here does not know its newest version.
+pub(crate) fn is_to_tell(life: &Life, known: &Known) -> bool {
+    known.facts.from_nation.is_some()
+        && life.referral.version > life.referral.told
+        && life.referral.lifecycle != Lifecycle::Accepted
+}
+
+/// What the row says now, before the new columns are written.
+pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Before>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor
+         FROM referral WHERE id = ?1",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Before {
+            tally: Tally { origin: row.get(0)?, destination: row.get(1)?, state: row.get(2)? },
+            done: row.get(3)?,
+            facts_at: (row.get(4)?, row.get(5)?),
+            predecessor: id_of(row.get_ref(6)?.as_blob_or_null()?),
+        })
+    };
+    statement.query_row([id.as_bytes()], read).optional()
+}
+
+/// An id from a column.
+pub(crate) fn id_of(bytes: Option<&[u8]>) -> Option<ReferralId> {
+    bytes.and_then(|bytes| ReferralId::from_slice(bytes).ok())
+}
+
+/// A tenant from a column.
+pub(crate) fn tenant_of(text: &str) -> Option<TenantId> {
+    TenantId::parse(text).ok()
+}
+
+const WRITE: &str = "
+INSERT INTO referral (
+    id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, overdue, kind, lane,
+    effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
+    predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version)
+VALUES (
+    :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :overdue,
+    :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
+    :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version)";
+
+/// `effective` and `clear` depend on other rows: they are settled after all rows of a batch are written.
+const REWRITE: &str = "
+UPDATE referral SET
+    origin = :origin, destination = :destination, state = :state, stage = :stage, open = :open, settled = :settled,
+    done = :done, unheard = :unheard, sent_after_all = :sent_after_all, tell = :tell, overdue = :overdue,
+    kind = :kind, lane = :lane, deadline = :deadline, accepted_at = :accepted_at, since = :since,
+    message_id = :message_id, case_id = :case_id, case_key = :case_key, facts_partition = :facts_partition,
+    facts_offset = :facts_offset, predecessor = :predecessor, waits_partition = :waits_partition,
+    waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version
+WHERE id = :id";
+
+/// Writes the columns that follow from this referral alone.
+pub(crate) fn write(
+    connection: &Connection,
+    id: &ReferralId,
+    life: &Life,
+    known: &Known,
+    new: bool,
+) -> rusqlite::Result<()> {
+    let Key { partition, offset, .. } = known.key;
+    let (facts, lifecycle) = (&known.facts, &life.referral.lifecycle);
+    let envelope = &facts.envelope;
+    let waits = lifecycle.bytes();
+    let (border, inbox) = match lifecycle {
+        Lifecycle::AtBorder { nation, .. } => (Some(nation.as_str()), None),
+        Lifecycle::Delivered { inbox, .. } => (None, Some(inbox)),
+        _ => (None, None),
+    };
+    connection.prepare_cached(if new { WRITE } else { REWRITE })?.execute(named_params! {
+        ":id": id.as_bytes(),
+        ":origin": facts.tenant.as_str(),
+        ":destination": lifecycle.destination().map(TenantId::as_str),
+        ":state": lifecycle.state().as_str(),
+        ":stage": stage_of(lifecycle),
+        ":open": lifecycle.is_open(),
+        ":settled": lifecycle.state().is_settled(),
+        ":done": is_done(lifecycle),
+        ":unheard": is_unheard(lifecycle),
+        ":sent_after_all": is_sent_after_all(life, known),
+        ":tell": is_to_tell(life, known),
+        ":overdue": life.referral.overdue,
+        ":kind": envelope.kind.as_str(),
+        ":lane": envelope.lane().partition(),
+        ":deadline": envelope.deadline.map_or(NO_DEADLINE, micros),
+        ":accepted_at": micros(facts.accepted_at),
+        ":since": micros(life.since),
+        ":message_id": envelope.message_id.as_str(),
+        ":case_id": envelope.case_id.as_ref().map(|case| case.as_str()),
+        ":case_key": case_text(&case_key(&facts.tenant, envelope)),
+        ":facts_partition": partition,
+        ":facts_offset": offset,
+        ":predecessor": facts.predecessor.as_ref().map(ReferralId::as_bytes),
+        ":waits_partition": waits.map(|place| place.partition),
+        ":waits_offset": waits.map(|place| place.offset),
+        ":border": border,
+        ":shard": shard_of(&facts.tenant),
+        ":inbox": inbox,
+        ":version": life.referral.version,
+    })?;
+    Ok(())
+}
+
+/// Adds to how many referrals are counted so.
+pub(crate) fn count(connection: &Connection, tally: &Tally, change: i64) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO tally (origin, destination, state, count) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET count = count + excluded.count",
+    )?;
+    add.execute(params![tally.origin, tally.destination, tally.state, change])?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Finding, listing and counting referrals.
+
+use bulkhead_model::{CaseKey, ReferralId, State, TenantId};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+
+use crate::columns::{case_text, id_of, micros, tenant_of};
+use crate::fold::Life;
+use crate::schema::failed;
+use crate::store::{decided, row};
+use crate::{AlertCode, AlertCount, Count, Error, Filter, Row, Step};
+
+/// How many are found at most.
+const FOUND: usize = 100;
+
+/// A delivery or a carriage without an answer needs a person after this long.
+const SILENCE_SECONDS: i64 = 600;
+
+/// By referral id, sender's message id or case id.
+pub(crate) fn find(
+    connection: &Connection,
+    text: &str,
+    tenant: Option<&TenantId>,
+) -> Result<Vec<Row>, Error> {
+    let id = ReferralId::parse(text).ok();
+    let ids = ids(
+        connection,
+        "SELECT id FROM (
+             SELECT id, origin, destination, accepted_at FROM referral WHERE id = ?1
+             UNION SELECT id, origin, destination, accepted_at FROM referral WHERE message_id = ?2
+             UNION SELECT id, origin, destination, accepted_at FROM referral WHERE case_id = ?2)
+         WHERE ?3 IS NULL OR origin = ?3 OR destination = ?3
+         ORDER BY accepted_at DESC, id LIMIT ?4",
+        params![id.as_ref().map(ReferralId::as_bytes), text, tenant.map(TenantId::as_str), FOUND],
+    )?;
+    rows(connection, &ids)
+}
+
+/// Every event, judged as of now.
+pub(crate) fn trace(connection: &Connection, id: &ReferralId) -> Result<Vec<Step>, Error> {
+    let all = decided(connection, id)?;
+    let (_, verdicts) = Life::of(&all);
+    Ok(all.iter().zip(verdicts).map(|(decided, verdict)| decided.step(&verdict)).collect())
+}
+
+/// Those that pass the filter, and how many in all.
+pub(crate) fn list(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
+    let mut terms: Vec<String> = vec!["1".into()];
+    let mut values: Vec<Value> = vec![];
+    let mut term = |text: &str, value: Value| {
+        values.push(value);
+        terms.push(text.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(tenant) = &filter.tenant {
+        term("(origin = ? OR destination = ?)", tenant.as_str().to_owned().into());
+    }
+    if let Some(since) = filter.since {
+        term("accepted_at >= ?", micros(since).into());
+    }
+    if let Some(now) = filter.overdue_at {
+        term("settled = 0 AND state <> 'delivered' AND deadline <= ?", micros(now).into());
+    }
+    if let Some(priority) = filter.priority {
+        term("lane = ?", i64::from(bulkhead_model::Lane::of(priority).partition()).into());
+    }
+    if !filter.states.is_empty() {
+        let names: Vec<String> = filter.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
+        terms.push(format!("state IN ({})", names.join(", ")));
+    }
+    let terms = terms.join(" AND ");
+    let total = connection
+        .prepare_cached(&format!("SELECT count(*) FROM referral WHERE {terms}"))
+        .and_then(|mut count| count.query_row(params_from_iter(&values), |row| row.get(0)))
+        .map_err(failed("counting a list"))?;
+    let query = format!(
+        "SELECT id FROM referral WHERE {terms}
+         ORDER BY settled, deadline, lane, accepted_at, id LIMIT {}",
+        filter.limit
+    );
+    let ids = ids(connection, &query, params_from_iter(&values))?;
+    Ok((rows(connection, &ids)?, total))
+}
+
+/// How many are in each state, by sender and receiver.
+pub(crate) fn counts(connection: &Connection) -> Result<Vec<Count>, Error> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let (origin, destination): (String, String) = (row.get(0)?, row.get(1)?);
+        let (state, count): (String, u64) = (row.get(2)?, row.get(3)?);
+        Ok((tenant_of(&origin), tenant_of(&destination), State::parse(&state), count))
+    };
+    let found = connection
+        .prepare_cached(
+            "SELECT origin, destination, state, count FROM tally WHERE count > 0
+             ORDER BY origin, destination, state",
+        )
+        .and_then(|mut query| query.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>())
+        .map_err(failed("counting"))?;
+    let count = |(origin, destination, state, count): (Option<TenantId>, _, Option<State>, _)| {
+        Some(Count { origin: origin?, destination, state: state?, count })
+    };
+    Ok(found.into_iter().filter_map(count).collect())
+}
+
+/// What may need a person.
+pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<AlertCount>, Error> {
+    const CONCERNS_RECEIVER: &str = "coalesce(destination, origin)";
+    let now = micros(now);
+    let silent = now.saturating_sub(SILENCE_SECONDS * 1_000_000);
+    let questions = [
+        (AlertCode::Overdue, CONCERNS_RECEIVER, "settled = 0 AND deadline <= ?1", now),
+        (AlertCode::Parked, CONCERNS_RECEIVER, "state = 'parked' AND ?1 <> 0", now),
+        (AlertCode::ReturnPending, "origin", "state = 'return-pending' AND ?1 <> 0", now),
+        (AlertCode::SentAfterAll, "origin", "sent_after_all = 1 AND ?1 <> 0", now),
+        (AlertCode::Unanswered, CONCERNS_RECEIVER, "stage = 4 AND since <= ?1", silent),
+        (AlertCode::CarriedUnknown, CONCERNS_RECEIVER, "unheard = 1 AND since <= ?1", silent),
+    ];
+    let mut alerts = Vec::new();
+    for (code, subject, which, value) in questions {
+        let query = format!("SELECT {subject}, count(*) FROM referral WHERE {which} GROUP BY 1 ORDER BY 1");
+        let found = connection
+            .prepare_cached(&query)
+            .and_then(|mut query| {
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
+                query.query_map([value], read)?.collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .map_err(failed("looking for alerts"))?;
+        alerts.extend(
+            found.into_iter().filter_map(|(subject, count)| {
+                Some(AlertCount { code, subject: tenant_of(&subject)?, count })
+            }),
+        );
+    }
+    Ok(alerts)
+}
+
+/// Past its deadline, and to be noted or acted upon.
+pub(crate) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
+    let ids = ids(
+        connection,
+        "SELECT id FROM referral WHERE settled = 0 AND deadline <= ?1 AND (open = 1 OR overdue = 0)
+         ORDER BY overdue, deadline, id LIMIT ?2",
+        params![micros(now), limit],
+    )?;
+    rows(connection, &ids)
+}
+
+/// The newest of that case.
+pub(crate) fn last_of_case(connection: &Connection, case: &CaseKey) -> Result<Option<ReferralId>, Error> {
+    let query = "SELECT id FROM referral WHERE case_key = ?1
+                 ORDER BY facts_offset DESC, facts_partition DESC LIMIT 1";
+    Ok(ids(connection, query, [case_text(case)])?.pop())
+}
+
+/// The claim in force on a shard.
+pub(crate) fn claim(connection: &Connection, shard: u32) -> Result<(u64, String), Error> {
+    connection
+        .prepare_cached("SELECT number, node FROM claim WHERE shard = ?1")
+        .and_then(|mut query| query.query_row([shard], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+        .map(Option::unwrap_or_default)
+        .map_err(failed("reading a claim"))
+}
+
+/// The ids that a query answers with.
+pub(crate) fn ids(
+    connection: &Connection,
+    query: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<ReferralId>, Error> {
+    let read = || {
+        let mut query = connection.prepare_cached(query)?;
+        let mut rows = query.query(params)?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            ids.extend(id_of(row.get_ref(0)?.as_blob_or_null()?));
+        }
+        Ok(ids)
+    };
+    read().map_err(failed("looking for referrals"))
+}
+
+/// These referrals.
+pub(crate) fn rows(connection: &Connection, ids: &[ReferralId]) -> Result<Vec<Row>, Error> {
+    let rows = ids.iter().map(|id| row(connection, id)).collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// One value, for queries that count.
+pub(crate) fn one<T: rusqlite::types::FromSql>(
+    connection: &Connection,
+    query: &str,
+    params: &[&dyn ToSql],
+) -> Result<T, Error> {
+    connection
+        .prepare_cached(query)
+        .and_then(|mut query| query.query_row(params, |row| row.get(0)))
+        .map_err(failed("counting"))
+}

@@ -1,0 +1,134 @@
+//! Finding, listing, counting, alerts, what is due and what is to be told.
+
+use std::collections::HashMap;
+
+use bulkhead_model::State;
+
+use super::*;
+use crate::{AlertCode, AlertCount, Count, Filter};
+
+fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
+    let mut facts = facts(message);
+    (facts.envelope.deadline, facts.envelope.priority) = (Some(at(second)), priority);
+    facts
+}
+
+#[tokio::test]
+async fn one_is_found_by_each_of_its_names() {
+    let cell = Cell::start().await;
+    cell.route(in_case("m-1", "c", None), 1).await;
+    cell.route(in_case("m-2", "c", Some("m-1")), 2).await;
+    let found = |text: &str, tenant: Option<&TenantId>| {
+        let rows = cell.ledger.find(text, tenant).unwrap();
+        rows.into_iter().map(|row| row.facts.envelope.message_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("m-1", None), ["m-1"]);
+    assert_eq!(found(&id("m-2").to_string(), None), ["m-2"]);
+    assert_eq!(found("c", None).len(), 2);
+    assert_eq!(found("c", Some(&receiver())).len(), 2);
+    assert_eq!(found("c", Some(&tenant("wales/other"))), Vec::<String>::new());
+    assert_eq!(found("%", None), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_list_begins_with_what_is_due_first() {
+    let cell = Cell::start().await;
+    cell.route(facts("none"), 1).await;
+    cell.route(with_deadline("late", 500, Priority::Emergency), 2).await;
+    cell.route(with_deadline("early", 100, Priority::Routine), 3).await;
+    cell.route(with_deadline("urgent", 100, Priority::Urgent), 4).await;
+    cell.route(with_deadline("done", 50, Priority::Urgent), 5).await;
+    cell.finish("done").await;
+    let list = |filter: Filter| {
+        let (rows, total) = cell.ledger.list(&filter).unwrap();
+        let names: Vec<String> = rows.iter().map(|row| row.facts.envelope.message_id.to_string()).collect();
+        (names.join(" "), total)
+    };
+    assert_eq!(list(Filter::default()), ("urgent early late none done".into(), 5));
+    assert_eq!(list(Filter { limit: 2, ..Filter::default() }), ("urgent early".into(), 5));
+    let overdue = Filter { overdue_at: Some(at(200)), ..Filter::default() };
+    assert_eq!(list(overdue), ("urgent early".into(), 2));
+    let done = Filter { states: vec![State::Acknowledged, State::Returned], ..Filter::default() };
+    assert_eq!(list(done), ("done".into(), 1));
+    let emergency = Filter {
+        priority: Some(Priority::Emergency),
+        tenant: Some(receiver()),
+        since: Some(at(0)),
+        ..Filter::default()
+    };
+    assert_eq!(list(emergency), ("late".into(), 1));
+    assert_eq!(cell.ledger.next_due(&receiver()).unwrap(), Some(at(100)));
+    assert_eq!(cell.ledger.next_due(&origin()).unwrap(), None);
+    let count = |state, count| Count { origin: origin(), destination: Some(receiver()), state, count };
+    assert_eq!(cell.ledger.counts().unwrap(), [count(State::Acknowledged, 1), count(State::Routed, 4)]);
+}
+
+#[tokio::test]
+async fn what_needs_a_person_is_counted() {
+    let cell = Cell::start().await;
+    cell.route(with_deadline("overdue", 100, Priority::Urgent), 1).await;
+    cell.route(facts("parked"), 2).await;
+    let parked = Event::Parked { reason: reason(Code::BudgetSpent) };
+    cell.decide(&receiver(), "parked", 1, parked, None).await;
+    cell.route(facts("returned"), 3).await;
+    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    cell.decide(&receiver(), "returned", 1, back, None).await;
+    cell.route(facts("silent"), 4).await;
+    cell.decide(&receiver(), "silent", 1, offered(1), None).await;
+    cell.decide(&receiver(), "silent", 1, delivered(1), None).await;
+    cell.decide(&origin(), "silent", 0, Event::Withdrawn { up_to: 1 }, None).await;
+    let border = Place { topic: topics::border(Nation::England), partition: 2, offset: 4 };
+    let far = tenant("england/ooh-riverside");
+    let event = Event::ToBorder { nation: Nation::England, to: far.clone(), bytes: border };
+    cell.decide(&origin(), "away", 0, event, Some(facts("away"))).await;
+    cell.decide(&origin(), "away", 0, Event::Carrying { nation: Nation::England }, None).await;
+
+    let alert = |code, subject| AlertCount { code, subject, count: 1 };
+    let soon_after = [
+        alert(AlertCode::Overdue, receiver()),
+        alert(AlertCode::Parked, receiver()),
+        alert(AlertCode::ReturnPending, origin()),
+        alert(AlertCode::SentAfterAll, origin()),
+    ];
+    assert_eq!(cell.ledger.alerts(at(200)).unwrap(), soon_after);
+    let later = cell.ledger.alerts(at(2000)).unwrap();
+    assert_eq!(later[4..], [alert(AlertCode::Unanswered, receiver()), alert(AlertCode::CarriedUnknown, far)]);
+}
+
+#[tokio::test]
+async fn what_is_due_is_noted_first_and_then_acted_upon() {
+    let cell = Cell::start().await;
+    cell.route(with_deadline("open", 100, Priority::Urgent), 1).await;
+    cell.route(with_deadline("offered", 110, Priority::Urgent), 2).await;
+    cell.decide(&receiver(), "offered", 1, offered(1), None).await;
+    let due = |second| {
+        let rows = cell.ledger.due(at(second), 10).unwrap();
+        rows.into_iter().map(|row| row.facts.envelope.message_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((due(99), due(100)), (vec![], vec!["open".into()]));
+    assert_eq!(due(200), ["open", "offered"]);
+    cell.decide(&receiver(), "open", 1, Event::Overdue, None).await;
+    assert_eq!(due(200), ["offered", "open"]);
+    cell.decide(&receiver(), "offered", 1, Event::Overdue, None).await;
+    assert_eq!(due(200), ["open"]);
+    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    cell.decide(&receiver(), "open", 1, back, None).await;
+    assert_eq!(due(200), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn another_nation_is_told_until_it_knows() {
+    let cell = Cell::start().await;
+    let bell = cell.ledger.reports();
+    let mut carried = facts("m-1");
+    carried.from_nation = Some(Nation::England);
+    cell.route(carried, 1).await;
+    soon(bell.notified()).await;
+    let due = |skip: &HashMap<ReferralId, u64>| cell.ledger.reports_due(skip, 10).unwrap().len();
+    assert_eq!(due(&HashMap::new()), 1);
+    assert_eq!((due(&HashMap::from([(id("m-1"), 1)])), due(&HashMap::from([(id("m-1"), 0)]))), (0, 1));
+    cell.decide(&origin(), "m-1", 0, Event::Told { version: 1 }, None).await;
+    assert_eq!(due(&HashMap::new()), 0);
+    cell.decide(&receiver(), "m-1", 1, offered(1), None).await;
+    assert_eq!(due(&HashMap::new()), 1);
+}

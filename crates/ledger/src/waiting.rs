@@ -1,0 +1,136 @@
+//! What waits to be handed over, and for whom.
+
+use std::collections::{HashMap, HashSet};
+
+use bulkhead_model::{Kind, Lane, Nation, ReferralId, TenantId};
+use jiff::Timestamp;
+use rusqlite::{Connection, Params, params};
+
+use crate::columns::id_of;
+use crate::query::{ids, one, rows};
+use crate::schema::failed;
+use crate::{Error, Row, Waiting};
+
+/// Next for this tenant in that lane.
+pub(crate) fn out(
+    connection: &Connection,
+    to: &TenantId,
+    lane: Lane,
+    skip: &HashSet<ReferralId>,
+    limit: usize,
+) -> Result<Vec<Waiting>, Error> {
+    let query = "SELECT id, 0 FROM referral
+        WHERE stage = 1 AND destination = ?1 AND effective = ?2 AND clear = 1
+        ORDER BY waits_partition DESC, waits_offset";
+    let chosen =
+        choose(connection, query, params![to.as_str(), lane.partition()], limit, |id, _| !skip.contains(id))?;
+    waiting(connection, &chosen)
+}
+
+/// Next for that nation in that lane.
+pub(crate) fn border(
+    connection: &Connection,
+    nation: Nation,
+    (shard, lane): (u32, Lane),
+    skip: &HashSet<ReferralId>,
+    limit: usize,
+) -> Result<Vec<Waiting>, Error> {
+    let query = "SELECT id, 0 FROM referral
+        WHERE stage = 2 AND border = ?1 AND shard = ?2 AND effective = ?3 AND clear = 1
+        ORDER BY waits_partition DESC, waits_offset";
+    let place = params![nation.as_str(), shard, lane.partition()];
+    let chosen = choose(connection, query, place, limit, |id, _| !skip.contains(id))?;
+    waiting(connection, &chosen)
+}
+
+/// Offered, and no answer.
+pub(crate) fn offered(connection: &Connection, to: &TenantId) -> Result<Vec<Waiting>, Error> {
+    let query = "SELECT id FROM referral WHERE stage = 3 AND destination = ?1 ORDER BY since, id";
+    waiting(connection, &ids(connection, query, [to.as_str()])?)
+}
+
+/// Taken into another inbox, and no answer.
+pub(crate) fn unanswered(connection: &Connection, to: &TenantId, inbox: &str) -> Result<Vec<Waiting>, Error> {
+    let query =
+        "SELECT id FROM referral WHERE stage = 4 AND destination = ?1 AND inbox <> ?2 ORDER BY since, id";
+    waiting(connection, &ids(connection, query, [to.as_str(), inbox])?)
+}
+
+/// By effective lane, most urgent first.
+pub(crate) fn counts(connection: &Connection, to: &TenantId) -> Result<[u64; 3], Error> {
+    let query = "SELECT count(*) FROM referral WHERE stage = 1 AND destination = ?1 AND effective = ?2";
+    let mut counts = [0; 3];
+    for (count, lane) in counts.iter_mut().zip(Lane::ALL) {
+        *count = one(connection, query, &[&to.as_str(), &lane.partition()])?;
+    }
+    Ok(counts)
+}
+
+/// The earliest deadline among what waits for this tenant.
+pub(crate) fn next_due(connection: &Connection, to: &TenantId) -> Result<Option<Timestamp>, Error> {
+    let query = "SELECT deadline FROM referral INDEXED BY by_destination
+        WHERE destination = ?1 AND settled = 0 AND stage = 1 ORDER BY deadline LIMIT 1";
+    let micros: Option<i64> = one(connection, &format!("SELECT ({query})"), &[&to.as_str()])?;
+    // What is not an instant is the mark for "no deadline".
+    Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+}
+
+/// Decided, and the nation that it came from does not know.
+pub(crate) fn reports_due(
+    connection: &Connection,
+    skip: &HashMap<ReferralId, u64>,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
+    let query = "SELECT id, version FROM referral WHERE tell = 1 ORDER BY since";
+    let news = |id: &ReferralId, version| skip.get(id).is_none_or(|told| version > *told);
+    rows(connection, &choose(connection, query, [], limit, news)?)
+}
+
+/// The first cancel behind this referral that is not handed over.
+pub(crate) fn cancel_behind(connection: &Connection, id: &ReferralId) -> Result<Option<ReferralId>, Error> {
+    let query = format!(
+        "SELECT id FROM referral WHERE predecessor = ?1 AND kind = '{}' AND open = 1
+         ORDER BY facts_partition, facts_offset LIMIT 1",
+        Kind::Cancel.as_str()
+    );
+    Ok(ids(connection, &query, [id.as_bytes()])?.pop())
+}
+
+/// The first ids of a query that are to be kept; its second column helps to tell.
+fn choose(
+    connection: &Connection,
+    query: &str,
+    params: impl Params,
+    limit: usize,
+    keep: impl Fn(&ReferralId, u64) -> bool,
+) -> Result<Vec<ReferralId>, Error> {
+    let choose = || {
+        let mut query = connection.prepare_cached(query)?;
+        let mut rows = query.query(params)?;
+        let mut chosen = Vec::new();
+        while chosen.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let version = row.get(1)?;
+            chosen.extend(id_of(row.get_ref(0)?.as_blob_or_null()?).filter(|id| keep(id, version)));
+        }
+        Ok(chosen)
+    };
+    choose().map_err(failed("looking for what waits"))
+}
+
+/// These, with where their bytes lie.
+fn waiting(connection: &Connection, ids: &[ReferralId]) -> Result<Vec<Waiting>, Error> {
+    let waiting = |row: Row| {
+        Some(Waiting {
+            id: row.id,
+            bytes: row.referral.lifecycle.bytes()?.clone(),
+            custody: row.referral.custody,
+            attempt: row.referral.attempt,
+            spent: row.referral.spent,
+            withdrawn: row.referral.withdrawn_up_to >= row.facts.envelope.attempt,
+            row,
+        })
+    };
+    Ok(rows(connection, ids)?.into_iter().filter_map(waiting).collect())
+}
