@@ -35,8 +35,8 @@ pub struct Config {
 /// From the local system to the broker: the settings of the same name say what each is.
 #[derive(Debug, Clone)]
 pub struct SpoolConfig {
-    /// How long the local system waits for the broker's own answer.
-    pub patience: Duration,
+    /// How long the local system waits for the broker's own answer. `None`: as suits its protocol.
+    pub patience: Option<Duration>,
     /// How long after the last good contact the spool may speak for the broker.
     pub speaks_for: Duration,
     /// Bytes that it may hold.
@@ -114,7 +114,7 @@ impl SpoolConfig {
         at_least("spool.max_entries", settings.max_entries as u64, 1)?;
         at_least("spool.in_flight", settings.in_flight as u64, 1)?;
         at_least("spool.max_payload_bytes", settings.max_payload_bytes as u64, 1)?;
-        if settings.patience.is_zero() {
+        if settings.patience.is_some_and(|patience| patience.is_zero()) {
             return Err(Error::config("spool.patience", "is zero"));
         }
         Ok(Self {

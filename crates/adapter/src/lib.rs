@@ -13,21 +13,33 @@
 //! Start reading at `kit.rs`, which wires these parts; then `system.rs`, what an adapter implements, and
 //! `submit.rs`, what it calls. `mllp_server.rs` and `mllp_client.rs` are for the adapters that speak HL7 v2.
 
+mod backoff;
+mod broker;
+mod cases;
 mod config;
+mod contact;
+mod directory;
 mod error;
+mod handover;
+mod http;
+mod inbox;
 mod kit;
 mod launch;
 mod mllp_client;
 mod mllp_server;
 mod notes;
+mod presence;
+mod session;
 mod settings;
+mod spool;
 mod store;
 mod submit;
 mod system;
+mod window;
 
 pub use config::{Config, InboxConfig, SpoolConfig};
 pub use error::Error;
-pub use kit::{Kit, KitHandle};
+pub use kit::{BARS_PATIENCE, Kit, KitHandle, MLLP_PATIENCE};
 pub use launch::launch;
 pub use mllp_client::{AckPolicy, Failure, MllpClient, MllpClientSettings, OnAck, SendMode};
 pub use mllp_server::{MllpServer, MllpServerSettings};

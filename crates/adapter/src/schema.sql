@@ -59,10 +59,12 @@ CREATE TABLE IF NOT EXISTS inbox (
     digest BLOB NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     answer BLOB,
+    set_aside_at INTEGER,
     settled INTEGER NOT NULL DEFAULT 0,
     at INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS inbox_open ON inbox (settled) WHERE settled < 2;
+CREATE INDEX IF NOT EXISTS inbox_set_aside ON inbox (set_aside_at) WHERE set_aside_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_at ON inbox (at);
 CREATE TABLE IF NOT EXISTS payloads (referral_id BLOB PRIMARY KEY, bytes BLOB NOT NULL);
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
+use jiff::fmt::serde::unsigned_duration::friendly::compact::{optional, required as duration};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -57,9 +57,9 @@ pub struct BrokerSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpoolSettings {
-    /// How long the local system waits for the broker's own answer.
-    #[serde(with = "duration")]
-    pub patience: Duration,
+    /// How long the local system waits for the broker's own answer. Left out: as long as suits its protocol.
+    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Duration>,
     /// How long after the last good contact the spool may acknowledge a routine referral for the broker.
     #[serde(with = "duration")]
     pub speaks_for: Duration,
@@ -105,7 +105,7 @@ pub struct InboxSettings {
 impl Default for SpoolSettings {
     fn default() -> Self {
         Self {
-            patience: Duration::from_millis(4500),
+            patience: None,
             speaks_for: Duration::from_secs(60),
             max_bytes: 1 << 30,
             max_entries: 10_000,
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_file_with_defaults() {
         let settings = read("", &[]).unwrap();
-        assert_eq!(settings.spool.patience, Duration::from_secs(10));
+        assert_eq!(settings.spool.patience, Some(Duration::from_secs(10)));
         assert_eq!(settings.spool.speaks_for, Duration::from_secs(60));
         assert_eq!((settings.inbox.window, settings.inbox.budget), (16, 5));
         assert_eq!(settings.system.listen, "127.0.0.1:2575");
@@ -234,7 +234,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.tenant, "wales/wast-111");
         assert_eq!(settings.broker.addresses, ["b:2", "c:3"]);
-        assert_eq!(settings.spool.patience, Duration::from_millis(4500));
+        assert_eq!(settings.spool.patience, Some(Duration::from_millis(4500)));
         assert_eq!(settings.inbox.parallel, 1);
     }
 
@@ -251,6 +251,9 @@ mod tests {
     #[test]
     fn what_is_printed_can_be_read_again() {
         let printed = toml::to_string(&read("", &[]).unwrap()).unwrap();
-        assert_eq!(Settings::<Own>::read(&printed, []).unwrap().spool.patience, Duration::from_secs(10));
+        assert_eq!(
+            Settings::<Own>::read(&printed, []).unwrap().spool.patience,
+            Some(Duration::from_secs(10))
+        );
     }
 }

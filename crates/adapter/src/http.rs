@@ -1,0 +1,88 @@
+//! `/livez`, `/readyz` and `/metrics`, where `/readyz` also shows the spool and what was refused late.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bulkhead_process::{Drain, Health, health};
+use tokio::net::TcpListener;
+use tracing::error;
+
+use crate::Error;
+use crate::spool::Spool;
+
+#[derive(Clone)]
+struct Pages {
+    health: Health,
+    spool: Arc<Spool>,
+}
+
+/// Listens; the pages are served by [`serve`].
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address: address.to_string(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Serves the pages until the sidecar has stopped, so that it can be seen draining.
+pub(crate) async fn serve(listener: TcpListener, health: Health, spool: Arc<Spool>, stopped: Drain) {
+    let router = Router::new()
+        .route("/readyz", get(readyz))
+        .with_state(Pages { health: health.clone(), spool })
+        .fallback_service(health::router(health));
+    // Safe to cancel: the pages change nothing.
+    tokio::select! {
+        () = stopped.started() => {}
+        served = async { axum::serve(listener, router).await } => {
+            if let Err(error) = served {
+                error!(%error, "the health pages are not served any longer");
+            }
+        }
+    }
+}
+
+async fn readyz(State(pages): State<Pages>) -> Response {
+    let unmet = pages.health.unmet();
+    let mut text = String::new();
+    for condition in &unmet {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {}", condition.name, condition.reason);
+    }
+    if unmet.is_empty() {
+        text.push_str("ready\n");
+    }
+    text.push_str(&details(&pages.spool).await);
+    let status = if unmet.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, text).into_response()
+}
+
+/// What an operator should see although it is no reason to turn the sidecar red.
+async fn details(spool: &Spool) -> String {
+    let report = *spool.reports().borrow();
+    let mut text = String::new();
+    if report.entries > 0 {
+        let _ = write!(text, "- spool holds {} unanswered", report.entries);
+        if let Some(due) = report.next_due {
+            let _ = write!(text, ", next deadline {due}");
+        }
+        text.push('\n');
+    }
+    if report.withdrawals > 0 {
+        let _ = writeln!(text, "- withdrawals unanswered: {}", report.withdrawals);
+    }
+    for refused in spool.refused_later().await.unwrap_or_default() {
+        let told = if refused.told { "told" } else { "not told" };
+        let _ = writeln!(
+            text,
+            "- acknowledged, then refused at {}: {} ({}; the local system was {told})",
+            refused.refused_at, refused.envelope.message_id, refused.reason.code
+        );
+    }
+    text
+}
