@@ -279,7 +279,7 @@ impl Spool {
         // Both branches are safe to cancel. Closed means answered and gone.
         tokio::select! {
             biased;
-            _ = answers.wait_for(Option::is_some) => {}
+            _ = async { answers.wait_for(Option::is_some).await.is_ok() } => {}
             () = patience => self.patience_over(ticket, may_promise).await,
         }
     }
