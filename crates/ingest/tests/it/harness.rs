@@ -1,0 +1,291 @@
+//! One node of England's door on loopback: a real log, a real ledger, real certificates. The owner of the
+//! shards is played by the test, which writes the events that an owner would.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bulkhead_ingest::{Config, Parts, Service, policy};
+use bulkhead_ledger::Ledger;
+use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Start, Topic};
+use bulkhead_model::{
+    Claim, Cuts, Directory, Event, Nation, Numbered, OnDeadline, Operator, OperatorId, Place, Presence,
+    Protocol, Quota, ReferralId, ServiceAddress, ServiceId, Supplier, SupplierId, Tenant, TenantId, shard_of,
+};
+use bulkhead_process::Drain;
+use bulkhead_transport as transport;
+use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer};
+use bulkhead_wire::record::In;
+use bulkhead_wire::v1::ingest_client::IngestClient;
+use bulkhead_wire::v1::referrals_client::ReferralsClient;
+use bulkhead_wire::v1::{self, SubmitRequest};
+use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent, topics};
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::transport::Channel;
+
+const NAME: &str = "england.bulkhead.internal";
+pub(crate) const HOME: Nation = Nation::England;
+/// The sender of most tests.
+pub(crate) const NORTH: &str = "england/nhs111-north";
+/// Hosts `england/riverside`.
+pub(crate) const RIVERSIDE: &str = "england/ooh-riverside";
+/// Allowed two calls a second and documents of 1 KiB.
+pub(crate) const SMALL: &str = "england/small";
+pub(crate) const ABROAD: &str = "wales/wast-111";
+pub(crate) const DUTY: &str = "england/operator/duty";
+
+pub(crate) fn tenant_id(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+pub(crate) fn directory(revoked: &[String]) -> Directory {
+    let supplier = SupplierId::parse("meridian").unwrap();
+    let tenant = |id: &str, quota: Quota| Tenant {
+        id: tenant_id(id),
+        supplier: supplier.clone(),
+        revoked: if id == NORTH { revoked.to_vec() } else { vec![] },
+        quota,
+    };
+    let small = Quota { payload_bytes: 1024, calls_per_second: 2, ..Quota::default() };
+    let tenants = vec![
+        tenant(NORTH, Quota { calls_per_second: 100_000, ..Quota::default() }),
+        tenant(RIVERSIDE, Quota::default()),
+        tenant(SMALL, small),
+        tenant(ABROAD, Quota::default()),
+    ];
+    let service = |id: &str, host: &str, dos: &str| bulkhead_model::Service {
+        id: ServiceId::parse(id).unwrap(),
+        host: tenant_id(host),
+        identifiers: vec![ServiceAddress::parse("https://fhir.nhs.uk/Id/dos-service-id", dos).unwrap()],
+        protocol: Protocol::Bars,
+        version: "1.1.0".into(),
+        max_bytes: None,
+        grants: None,
+        on_deadline: OnDeadline::Return,
+        fallback: None,
+    };
+    let services = vec![service("england/riverside", RIVERSIDE, "1"), service("england/north", NORTH, "2")];
+    let operators =
+        vec![Operator { id: OperatorId::parse("england/duty").unwrap(), public_key: String::new() }];
+    let suppliers = vec![Supplier { id: supplier.clone(), name: "Meridian".into() }];
+    Directory::new(suppliers, tenants, services, operators).unwrap()
+}
+
+pub(crate) struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    pub(crate) fn issue(&self, identity: &str, days_left: i64) -> Credentials {
+        let uri = format!("bulkhead://{identity}");
+        let mut params = CertificateParams::default();
+        params.subject_alt_names =
+            vec![SanType::URI(uri.as_str().try_into().unwrap()), SanType::DnsName(NAME.try_into().unwrap())];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        let end = Timestamp::now().as_second() + days_left * 24 * 3600;
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end.try_into().unwrap());
+        params.not_before = params.not_after - Duration::from_secs(10 * 24 * 3600);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Credentials {
+            ca_pem: self.pem.clone(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) ledger: Ledger,
+    pub(crate) authority: Authority,
+    pub(crate) directory: watch::Sender<Arc<Directory>>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) drain: Drain,
+    address: String,
+    claims: AtomicU32,
+    _files: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Config { patience: Duration::from_millis(300), ..Config::default() }).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let log = Embedded::open(EmbeddedConfig::new(files.path().join("log"))).unwrap();
+        let log: Arc<dyn Log> = Arc::new(log);
+        let drain = Drain::new();
+        let path = files.path().join("ledger.sqlite");
+        let (ledger, follower) =
+            Ledger::open(bulkhead_ledger::Config { path, nation: HOME }, log.clone()).await.unwrap();
+        let stop = drain.clone();
+        tokio::spawn(follower.run(async move { stop.started().await }));
+        let (directory, directory_seen) = watch::channel(Arc::new(directory(&[])));
+        let ready = Arc::new(AtomicBool::new(true));
+        let may_act = ready.clone();
+        let parts = Parts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            directory: directory_seen.clone(),
+            cuts: watch::channel(Arc::new(Cuts { position: 7 })).1,
+            node: "england-1".into(),
+            nation: HOME,
+            presence: Arc::new(|| {
+                let presence = Presence { connected: true, taking: false, ..Presence::default() };
+                HashMap::from([(tenant_id(RIVERSIDE), presence)])
+            }),
+            ready: Arc::new(move || may_act.load(Ordering::Relaxed)),
+            shards: Arc::new(|| 32),
+            drain: drain.clone(),
+        };
+        let authority = Authority::new();
+        let service = Service::new(config, parts);
+        let address = serve(&authority, &service, directory_seen).await;
+        tokio::spawn(service.run());
+        let claims = AtomicU32::new(0);
+        Self { log, ledger, authority, directory, ready, drain, address, claims, _files: files }
+    }
+
+    pub(crate) fn ingest(&self, identity: &str) -> IngestClient<Channel> {
+        IngestClient::new(self.channel(&self.authority.issue(identity, 1)))
+    }
+
+    pub(crate) fn referrals(&self, identity: &str) -> ReferralsClient<Channel> {
+        ReferralsClient::new(self.channel(&self.authority.issue(identity, 1)))
+    }
+
+    pub(crate) fn channel(&self, credentials: &Credentials) -> Channel {
+        Dialer::new(credentials).unwrap().channel(&self.address, NAME).unwrap()
+    }
+
+    /// What lies in `in.<tenant>`.
+    pub(crate) async fn inward(&self, tenant: &str) -> Vec<(Place, In)> {
+        let name = topics::inward(&tenant_id(tenant));
+        let partition = Topic::new(&name).unwrap().partition(0);
+        let Ok(kept) = self.log.bounds(&partition).await else { return vec![] };
+        let start = Start { partition, offset: kept.start };
+        let mut reader = self.log.reader(vec![start], Default::default()).await.unwrap();
+        let mut records = Vec::new();
+        while kept.start + (records.len() as u64) < kept.end {
+            for entry in soon(reader.next()).await.unwrap() {
+                let place = Place { topic: name.clone(), partition: 0, offset: entry.offset };
+                assert_eq!(entry.record.key.len(), 16);
+                records.push((place, In::decode(entry.record.value).unwrap()));
+            }
+        }
+        records
+    }
+
+    /// Decides about a record of `in` as its owner would.
+    pub(crate) async fn decide(&self, source: &Place, record: &In, custody: u32, event: Event) {
+        let (tenant, id, facts) = match record {
+            In::Accepted(accepted) => {
+                let facts = Facts {
+                    tenant: accepted.tenant.clone(),
+                    envelope: accepted.envelope.clone(),
+                    digest: accepted.digest,
+                    payload_bytes: accepted.payload.len() as u64,
+                    accepted_at: accepted.admitted_at,
+                    admitted_at: accepted.admitted_at,
+                    epochs: accepted.epochs.clone(),
+                    predecessor: None,
+                    from_nation: None,
+                };
+                (accepted.tenant.clone(), accepted.id, Some(Box::new(facts)))
+            }
+            In::Withdrawal(withdrawal) => (withdrawal.tenant.clone(), withdrawal.id, None),
+            In::Carried(_) | In::Report(_) => panic!("nothing crosses a border here"),
+        };
+        let numbered = Numbered { custody, event };
+        let decision = EventRecord::Decision { id, numbered, facts, source: Some(source.clone()) };
+        self.write(&tenant, decision).await;
+    }
+
+    /// Writes what the owner of a tenant decides about a referral.
+    pub(crate) async fn event(&self, owner: &str, id: ReferralId, custody: u32, event: Event) {
+        let numbered = Numbered { custody, event };
+        let decision = EventRecord::Decision { id, numbered, facts: None, source: None };
+        self.write(&tenant_id(owner), decision).await;
+    }
+
+    async fn write(&self, owner: &TenantId, decision: EventRecord) {
+        let shard = shard_of(owner);
+        let number = u64::from(self.claims.fetch_add(1, Ordering::Relaxed)) + 1;
+        let claim = Claim { shard, number, node: "england-1".into() };
+        let partition = Topic::new(&topics::events(HOME)).unwrap().partition(shard);
+        for record in [EventRecord::Claimed, decision] {
+            let author = Author { claim: claim.clone(), at: Timestamp::now() };
+            let value = ReadEvent { author, record }.encode();
+            self.log.append(&partition, Record { key: Default::default(), value }).await.unwrap();
+        }
+        soon(self.ledger.caught_up()).await.unwrap();
+    }
+}
+
+async fn serve(
+    authority: &Authority,
+    service: &Service,
+    directory: watch::Receiver<Arc<Directory>>,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let config = transport::Config {
+        node: "england-1".into(),
+        credentials: authority.issue("england/cell/england-1", 1),
+        policy: policy(directory),
+        connections: Connections::new(),
+        limits: transport::Limits::default(),
+    };
+    let incoming = Acceptor::new(config).unwrap().listen(listener);
+    let (ingest, referrals) = (service.ingest_server(), service.referrals_server());
+    tokio::spawn(async move {
+        let router = transport::server().add_service(ingest).add_service(referrals);
+        router.serve_with_incoming(incoming).await.unwrap();
+    });
+    address
+}
+
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), work).await.expect("in time")
+}
+
+pub(crate) fn envelope(message_id: &str) -> v1::Envelope {
+    v1::Envelope {
+        message_id: message_id.into(),
+        attempt: 1,
+        to: Some(v1::ServiceAddress { system: String::new(), value: "england/riverside".into() }),
+        kind: v1::Kind::Request as i32,
+        content_type: "application/fhir+json".into(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn submit(message_id: &str, payload: &str) -> SubmitRequest {
+    SubmitRequest { envelope: Some(envelope(message_id)), payload: payload.as_bytes().to_vec().into() }
+}
+
+pub(crate) fn routed() -> Event {
+    let bytes = Place { topic: topics::outward(&tenant_id(RIVERSIDE)), partition: 1, offset: 0 };
+    Event::Routed { to: tenant_id(RIVERSIDE), bytes }
+}

@@ -1,0 +1,10 @@
+//! The door from outside: over TLS, with a log and a ledger behind it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
+
+mod asking;
+mod harness;
+mod limits;
+mod streams;
+mod submitting;
+mod withdrawing;
