@@ -103,7 +103,7 @@ impl Error {
             | Error::BadContext { .. }
             | Error::NotInContext { .. }
             | Error::Several { .. } => Exit::Usage,
-            Error::Cells(troubles) => exit_of(troubles),
+            Error::Cells(troubles) => loudest(troubles).map_or(Exit::Unreachable, Trouble::exit),
             // Where a nation was silent nobody can say that there is no such referral.
             Error::NotFound { unasked, .. } => match unasked.iter().any(|(_, why)| why.is_silence()) {
                 true => Exit::Unreachable,
@@ -116,35 +116,34 @@ impl Error {
 
     /// What to try.
     pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Error::Usage { hint, .. } => hint.clone(),
+        match self {
+            Error::Usage { hint, .. } => Some(hint.clone()),
             Error::NoContext => {
-                "start a world with `bulkhead dev`, or name one with --context; see `bulkhead explain WRONG_CONTEXT`"
-                    .into()
+                Some("start a world with `bulkhead dev`, or name one with --context (BH0102)".into())
             }
-            Error::UnknownContext { known, .. } if known.is_empty() => explain("WRONG_CONTEXT"),
-            Error::UnknownContext { known, .. } => format!("it has {}; choose with --context", list(known)),
-            Error::BadContext { .. } => explain("WRONG_CONTEXT"),
-            Error::NotInContext { known, .. } if known.is_empty() => explain("WRONG_CONTEXT"),
-            Error::NotInContext { known, .. } => format!("it has {}", list(known)),
-            Error::Cells(troubles) => explain(troubles.first().map_or("CANNOT_REACH", |(_, why)| why.reason())),
+            Error::UnknownContext { known, .. } if !known.is_empty() => {
+                Some(format!("it has {}; choose with --context", list(known)))
+            }
+            Error::NotInContext { known, .. } if !known.is_empty() => Some(format!("it has {}", list(known))),
+            Error::UnknownContext { .. } | Error::BadContext { .. } | Error::NotInContext { .. } => {
+                explain("WRONG_CONTEXT")
+            }
+            Error::Cells(troubles) => explain(loudest(troubles).map_or("CANNOT_REACH", Trouble::reason)),
             Error::NotFound { unasked, .. } if !unasked.is_empty() => {
-                format!("not every nation could be asked: {}", describe(unasked))
+                Some(format!("not every nation could be asked: {}", describe(unasked)))
             }
             Error::NotFound { .. } => explain("NOT_FOUND"),
-            Error::Several { .. } => {
-                "name the referral id, or narrow it with --tenant; see `bulkhead explain SEVERAL_MATCH`".into()
-            }
-            Error::NoPage(_) => "`bulkhead explain` without a code lists them".into(),
+            Error::Several { .. } => Some("name the referral id, or narrow it with --tenant (BH0105)".into()),
+            Error::NoPage(_) => Some("`bulkhead explain` without a code lists them".into()),
             Error::Files { reason, .. } => explain(reason),
-        })
+        }
     }
 }
 
-/// The exit code of several cells' troubles: a silent one counts least, because it says nothing.
-fn exit_of(troubles: &[(Nation, Trouble)]) -> Exit {
-    let heard = troubles.iter().map(|(_, why)| why).find(|why| !why.is_silence());
-    heard.map_or(Exit::Unreachable, Trouble::exit)
+/// The trouble that counts of several: a silent cell counts least, because it says nothing.
+fn loudest(troubles: &[(Nation, Trouble)]) -> Option<&Trouble> {
+    let mut each = troubles.iter().map(|(_, why)| why);
+    each.clone().find(|why| !why.is_silence()).or(each.next())
 }
 
 /// Every nation's trouble in one line.
@@ -156,12 +155,9 @@ pub(crate) fn describe(troubles: &[(Nation, Trouble)]) -> String {
     each.join("; ")
 }
 
-/// Where the page of a reason is; a reason without a page is not pretended to have one.
-fn explain(reason: &str) -> String {
-    match pages::find(reason) {
-        Some(page) => format!("`bulkhead explain {}` says what to check", page.code),
-        None => "`bulkhead explain` lists what can go wrong".into(),
-    }
+/// Where the page of a reason is, if it has one.
+fn explain(reason: &str) -> Option<String> {
+    pages::find(reason).map(|page| format!("`bulkhead explain {}` says what to check", page.code))
 }
 
 fn files(total: usize, failed: &[String], wanted: &str, first: &str) -> String {

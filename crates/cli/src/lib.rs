@@ -14,6 +14,8 @@ mod error;
 mod exit;
 mod global;
 pub mod pages;
+#[cfg(test)]
+mod samples;
 mod screen;
 mod table;
 pub mod time;

@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::global::Output;
 use crate::table::plain;
 use crate::time::utc;
-use crate::view::{Look, Step, World, state_name, state_paint};
+use crate::view::{Look, Step, World, meaning, state_name, state_paint};
 use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
@@ -82,6 +82,8 @@ pub struct Seen {
     pub destination: Option<String>,
     /// The state after it.
     pub state: String,
+    /// That state in words.
+    pub meaning: String,
     /// The event.
     pub step: Option<Step>,
 }
@@ -208,6 +210,7 @@ impl Seen {
             tenant: event.tenant,
             destination: Some(event.destination).filter(|text| !text.is_empty()),
             state: state_name(event.state),
+            meaning: meaning(event.state).to_owned(),
             step: event.step.as_ref().map(|step| Step::of(nation, step)),
         }
     }

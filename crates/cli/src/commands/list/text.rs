@@ -1,5 +1,7 @@
 //! The list as text: a line for each referral.
 
+use bulkhead_model::State;
+
 use super::Listed;
 use crate::screen::Paint;
 use crate::table::{Cell, Table, thousands};
@@ -12,6 +14,9 @@ pub(super) fn render(listed: &Listed, look: &Look) -> String {
         text.push_str("no referral matches\n");
     } else {
         text.push_str(&rows(&listed.referrals, look).render(look.paint, ""));
+    }
+    if let Some(one) = listed.referrals.iter().find(|one| one.state == State::Acknowledged.as_str()) {
+        text.push_str(&format!("{}\n", look.paint.dim(&format!("{}: {}", one.state, one.meaning))));
     }
     text.push_str(&summary(listed, look));
     for one in &listed.unanswered {

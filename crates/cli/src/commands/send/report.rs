@@ -1,6 +1,6 @@
 //! What became of each file, told as soon as it is known; JSON in one document at the end.
 
-use bulkhead_model::{Nation, ServiceAddress, TenantId};
+use bulkhead_model::{Nation, ServiceAddress, State, TenantId};
 use bulkhead_wire::{state_from_wire, v1};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -279,20 +279,25 @@ impl Sent {
     }
 
     fn line(&self, paint: Paint) -> String {
-        let id = self.referral_id.as_deref().unwrap_or("-");
-        let file = plain(&self.file);
-        let message_id = plain(&self.message_id);
-        match (&self.error, &self.state) {
-            (Some(error), _) => {
-                let text = plain(&error.text);
-                format!("{}  {id}  {file}  (message id {message_id}): {text}", paint.bad("failed"))
+        let state = match (&self.error, &self.state) {
+            (Some(_), _) => paint.bad(&format!("{:<12}", "failed")),
+            (None, Some(state)) => state_paint(state)(paint, &format!("{state:<12}")),
+            (None, None) => String::new(),
+        };
+        let known = if self.duplicate { ", known before" } else { "" };
+        let more = match (&self.error, &self.meaning) {
+            (Some(error), _) => format!(": {}", plain(&error.text)),
+            // "Acknowledged" must not read as if somebody had seen it.
+            (None, Some(meaning)) if self.state.as_deref() == Some(State::Acknowledged.as_str()) => {
+                format!(": {meaning}")
             }
-            (None, state) => {
-                let state = state.as_deref().unwrap_or_default();
-                let known = if self.duplicate { ", known before" } else { "" };
-                let state = state_paint(state)(paint, state);
-                format!("{state}  {id}  {file}  (message id {message_id}{known})")
-            }
-        }
+            (None, _) => String::new(),
+        };
+        format!(
+            "{state}  {}  {}  (message id {}{known}){more}",
+            self.referral_id.as_deref().unwrap_or("-"),
+            plain(&self.file),
+            plain(&self.message_id),
+        )
     }
 }

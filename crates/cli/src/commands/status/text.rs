@@ -38,8 +38,11 @@ fn nations(overview: &Overview, paint: Paint) -> String {
         ]);
     }
     for one in &overview.unanswered {
-        let message = format!("no answer: {}", one.message);
-        table.row([one.nation.as_str().into(), Cell::painted(&message, Paint::bad), "".into()]);
+        table.row([
+            one.nation.as_str().into(),
+            Cell::painted("no answer", Paint::bad),
+            one.message.as_str().into(),
+        ]);
     }
     table.render(paint, "")
 }

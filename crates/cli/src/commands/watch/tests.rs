@@ -1,1 +1,29 @@
-//! Placeholder
+//! One event as people and programs see it.
+
+use bulkhead_model::State;
+use bulkhead_wire::state_to_wire;
+
+use super::*;
+use crate::samples::{REFERRAL, look, step, world};
+use crate::screen::Paint;
+
+fn seen() -> Seen {
+    let event = v1::WatchEventsResponse {
+        referral_id: REFERRAL.into(),
+        tenant: "england/nhs111-north".into(),
+        destination: "wales/ooh-cardiff".into(),
+        state: state_to_wire(State::Delivered) as i32,
+        step: Some(step("09:00:00.600", "wales-1", "delivered", "on attempt 1")),
+    };
+    Seen::new(world(true), Nation::Wales, event)
+}
+
+#[test]
+fn an_event_as_text() {
+    insta::assert_snapshot!(render(&seen(), &look(Paint::PLAIN)));
+}
+
+#[test]
+fn an_event_as_a_line_of_json() {
+    insta::assert_snapshot!(serde_json::to_string(&seen()).unwrap());
+}
