@@ -69,6 +69,12 @@ impl Ledger {
         self.read("reading a referral", |connection| store::row(connection, id))
     }
 
+    /// The attempts of a referral that its sender took back; 0 when none. A withdrawal may be read before the
+    /// referral itself, and then this is all that is known of it.
+    pub fn withdrawn_up_to(&self, id: &ReferralId) -> Result<u32, Error> {
+        self.read("reading a withdrawal", |connection| store::withdrawn_up_to(connection, id))
+    }
+
     /// Those with this referral id, sender's message id or case id, newest first; at most 100. With a tenant, only
     /// those that it sent or gets.
     pub fn find(&self, text: &str, tenant: Option<&TenantId>) -> Result<Vec<Row>, Error> {

@@ -94,6 +94,11 @@ pub(crate) fn row(connection: &Connection, id: &ReferralId) -> Result<Option<Row
     }))
 }
 
+/// The attempts of a referral that its sender took back, even before its facts are known.
+pub(crate) fn withdrawn_up_to(connection: &Connection, id: &ReferralId) -> Result<u32, Error> {
+    Ok(Life::of(&decided(connection, id)?).0.referral.withdrawn_up_to)
+}
+
 /// What became of the record at that place of events, which has been read.
 pub(crate) fn verdict(connection: &Connection, partition: u32, offset: u64) -> Result<Verdict, Error> {
     let find = || {
