@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bulkhead_ledger::{AlertCode, AlertCount, Count, Error};
-use bulkhead_model::{Lane, Presence, State, TenantId};
+use bulkhead_model::{Lane, Presence, SHARDS, State, TenantId};
 use bulkhead_wire::v1::{Alert, GetStatusResponse, NodeStatus, StateCount, TenantStatus};
 use bulkhead_wire::{state_to_wire, time_to_wire};
 use jiff::{SignedDuration, Timestamp};
@@ -25,10 +25,12 @@ impl Shared {
         for count in self.parts.ledger.alerts(now)?.iter().filter(|alert| sees(&alert.subject)) {
             alerts.push((worst_first(count.code), of_referrals(count)));
         }
+        // Of several nodes, another may have the sidecar.
+        let alone = (self.parts.shards)() == SHARDS;
         let directory = self.directory();
         for tenant in directory.tenants_of(self.parts.nation).filter(|tenant| sees(&tenant.id)) {
             let status = self.tenant_status(&tenant.id, presence.get(&tenant.id), &counts)?;
-            alerts.extend(of_sidecar(&status, presence.get(&tenant.id), now));
+            alerts.extend(of_sidecar(&status, presence.get(&tenant.id), alone, now));
             tenants.push(status);
         }
         alerts.sort_by_key(|(rank, _)| *rank);
@@ -127,7 +129,12 @@ fn of_referrals(count: &AlertCount) -> Alert {
     Alert { code: count.code.as_str().to_owned(), subject, count: number, text }
 }
 
-fn of_sidecar(status: &TenantStatus, presence: Option<&Presence>, now: Timestamp) -> Vec<(u8, Alert)> {
+fn of_sidecar(
+    status: &TenantStatus,
+    presence: Option<&Presence>,
+    alone: bool,
+    now: Timestamp,
+) -> Vec<(u8, Alert)> {
     let subject = &status.tenant;
     let alert = |code: &str, count: u64, text: String| Alert {
         code: code.to_owned(),
@@ -137,12 +144,12 @@ fn of_sidecar(status: &TenantStatus, presence: Option<&Presence>, now: Timestamp
     };
     let mut alerts = Vec::new();
     let waiting = status.waiting_emergency + status.waiting_urgent + status.waiting_routine;
-    if waiting > 0 && !status.connected {
+    if waiting > 0 && alone && !status.connected {
         let text = format!(
-            "{waiting} wait for {subject}, whose sidecar is not connected to this node: see that it runs and reaches the broker"
+            "{waiting} wait for {subject}, whose sidecar is not connected: see that it runs and reaches the broker"
         );
         alerts.push((SIDECAR, alert("NOT_CONNECTED", waiting, text)));
-    } else if waiting > 0 && !status.taking {
+    } else if waiting > 0 && status.connected && !status.taking {
         let text =
             format!("{waiting} wait for {subject}, whose own system takes nothing now: see that it runs");
         alerts.push((SIDECAR, alert("NOT_TAKING", waiting, text)));
