@@ -90,9 +90,9 @@ impl Routing {
     }
 
     /// How many shards this node owns now.
-    pub fn owned(&self) -> impl Fn() -> usize + Send + Sync + 'static {
+    pub fn owned(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
         let journal = self.shared.journal.clone();
-        move || journal.owned().len()
+        move || u32::try_from(journal.owned().len()).unwrap_or(u32::MAX)
     }
 
     /// Runs until the drain starts. Whatever fails for one tenant is tried again for that tenant.
