@@ -19,6 +19,7 @@ use crate::{Change, Error, cases, columns};
 /// One batch.
 pub(crate) struct Batch<'a> {
     transaction: &'a Transaction<'a>,
+    nation: Nation,
     books: &'a mut [ClaimBook],
     lives: &'a mut Recent<Life>,
     /// Referrals that this batch is about.
@@ -32,11 +33,13 @@ impl<'a> Batch<'a> {
     /// An empty one.
     pub(crate) fn new(
         transaction: &'a Transaction<'a>,
+        nation: Nation,
         books: &'a mut [ClaimBook],
         lives: &'a mut Recent<Life>,
     ) -> Self {
         Self {
             transaction,
+            nation,
             books,
             lives,
             touched: HashMap::new(),
@@ -51,7 +54,8 @@ impl<'a> Batch<'a> {
         self.news.read.insert(partition, offset + 1);
         let bytes = &entry.record.value;
         let Ok(ReadEvent { author, record }) = ReadEvent::decode(bytes.clone()) else {
-            metrics::counter!("bulkhead_ledger_unreadable_events_total").increment(1);
+            metrics::counter!("bulkhead_ledger_unreadable_events_total", "nation" => self.nation.as_str())
+                .increment(1);
             tracing::warn!(at = %entry.pointer(), "an event cannot be read and is passed over");
             return Ok(());
         };

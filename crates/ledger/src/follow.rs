@@ -22,7 +22,7 @@ const CHECK: Duration = Duration::from_secs(1);
 /// How much one batch holds at most.
 const BATCH: ReaderLimits = ReaderLimits { max_bytes: 4 << 20, max_entries: 2_048 };
 
-/// Keeps the ledger up to date.
+/// Keeps the ledger up to date. Without it nothing new is known, and when it is dropped, what waits is told.
 pub struct Follower {
     config: Config,
     log: Arc<dyn Log>,
@@ -31,6 +31,7 @@ pub struct Follower {
     /// Taken while a batch is applied.
     writer: Option<Writer>,
     rebuild: Option<Rebuild>,
+    _stopping: Stopping,
 }
 
 /// A file that is being made again and not yet queried.
@@ -52,7 +53,8 @@ impl Follower {
         published: Arc<Published>,
         writer: Writer,
     ) -> Self {
-        Self { config, log, topic, published, writer: Some(writer), rebuild: None }
+        let _stopping = Stopping(published.clone());
+        Self { config, log, topic, published, writer: Some(writer), rebuild: None, _stopping }
     }
 
     /// Follows the events until `drain` resolves: applies them in batches, one transaction a batch.
@@ -60,7 +62,6 @@ impl Follower {
     /// # Errors
     /// When the log or the file's disk fails for good. What waits is then answered with [`Error::Stopped`].
     pub async fn run(mut self, drain: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let _stopping = Stopping(self.published.clone());
         let mut drain = pin!(drain);
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,7 +148,8 @@ impl Follower {
             return Err(error);
         }
         tracing::warn!(%error, "the ledger is made again from the log");
-        metrics::counter!("bulkhead_ledger_rebuilds_total").increment(1);
+        metrics::counter!("bulkhead_ledger_rebuilds_total", "nation" => self.config.nation.as_str())
+            .increment(1);
         match loss {
             Loss::File => {}
             Loss::Content => self.published.withdraw(),
@@ -207,7 +209,7 @@ impl Rebuild {
     }
 }
 
-/// Ends all waiting when the follower ends, however it ends.
+/// Ends all waiting when the follower goes, however it goes.
 struct Stopping(Arc<Published>);
 
 impl Drop for Stopping {

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{Nation, SHARDS, TenantId};
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use bulkhead_model::{Nation, TenantId};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::intervals::Intervals;
+use crate::marks::{Marks, Reached};
 use crate::store::Store;
 use crate::{Change, Error};
 
@@ -51,45 +52,6 @@ pub(crate) struct News {
     pub(crate) woken: Woken,
 }
 
-/// A number that rises, and those who wait for it to reach something.
-#[derive(Debug, Default)]
-struct Mark {
-    at: u64,
-    waiting: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
-}
-
-impl Mark {
-    fn reach(&mut self, at: u64) {
-        self.at = self.at.max(at);
-        let beyond = self.waiting.split_off(&(self.at + 1));
-        // A waiter that has gone needs no answer.
-        std::mem::replace(&mut self.waiting, beyond).into_values().flatten().for_each(|waiter| {
-            waiter.send(()).ok();
-        });
-    }
-
-    fn wait(&mut self, until: u64) -> Option<oneshot::Receiver<()>> {
-        (until > self.at).then(|| {
-            let (sender, receiver) = oneshot::channel();
-            self.waiting.entry(until).or_default().push(sender);
-            receiver
-        })
-    }
-}
-
-#[derive(Debug, Default)]
-struct Topic {
-    settled: Intervals,
-    mark: Mark,
-}
-
-#[derive(Debug)]
-struct Marks {
-    partitions: Vec<Mark>,
-    topics: HashMap<String, Topic>,
-    stopped: bool,
-}
-
 /// Shared by the follower and all handles.
 #[derive(Debug)]
 pub(crate) struct Published {
@@ -107,13 +69,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+async fn wait(reached: Option<Reached>) -> Result<(), Error> {
+    match reached {
+        Some(reached) => reached.await.map_err(|_| Error::Stopped),
+        None => Ok(()),
+    }
+}
+
 impl Published {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
-        let partitions = (0..SHARDS).map(|_| Mark::default()).collect();
         Self {
             store: watch::Sender::new(None),
-            marks: Mutex::new(Marks { partitions, topics: HashMap::new(), stopped: false }),
+            marks: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES),
             tenants: Mutex::default(),
             borders: Default::default(),
@@ -142,7 +110,7 @@ impl Published {
         for (topic, intervals) in settled {
             intervals.runs().for_each(|run| marks.settle(topic, run));
         }
-        marks.partitions.iter_mut().zip(read).for_each(|(mark, at)| mark.reach(*at));
+        (0..).zip(read).for_each(|(partition, at)| marks.reach(partition, *at));
     }
 
     /// There is nothing to query until the next file is adopted.
@@ -153,16 +121,12 @@ impl Published {
     /// Nor is anything known any more: the log is another one.
     pub(crate) fn forget(&self) {
         self.withdraw();
-        let mut marks = lock(&self.marks);
-        marks.partitions.iter_mut().for_each(|mark| mark.at = 0);
-        for topic in marks.topics.values_mut() {
-            (topic.settled, topic.mark.at) = (Intervals::default(), 0);
-        }
+        lock(&self.marks).forget();
     }
 
     /// How far each partition of events has been read.
     pub(crate) fn read(&self) -> Vec<u64> {
-        lock(&self.marks).partitions.iter().map(|mark| mark.at).collect()
+        lock(&self.marks).read()
     }
 
     /// Makes known what a batch has done; it can be queried already.
@@ -170,9 +134,7 @@ impl Published {
         let mut marks = lock(&self.marks);
         news.settled.iter().for_each(|(topic, offset)| marks.settle(topic, *offset..offset + 1));
         for (partition, at) in news.read {
-            if let Some(mark) = marks.partitions.get_mut(partition as usize) {
-                mark.reach(at);
-            }
+            marks.reach(partition, at);
         }
         drop(marks);
         self.wake(&news.woken);
@@ -193,55 +155,29 @@ impl Published {
 
     /// Ends all waiting: nothing more will be read.
     pub(crate) fn stop(&self) {
-        let mut marks = lock(&self.marks);
-        marks.stopped = true;
-        marks.partitions.iter_mut().for_each(|mark| mark.waiting.clear());
-        marks.topics.values_mut().for_each(|topic| topic.mark.waiting.clear());
+        lock(&self.marks).stop();
     }
 
     /// Waits until that partition of events has been read up to there.
     pub(crate) async fn read_up_to(&self, partition: u32, until: u64) -> Result<(), Error> {
-        let waiter = {
-            let mut marks = lock(&self.marks);
-            let stopped = marks.stopped;
-            let mark = marks.partitions.get_mut(partition as usize);
-            let waiter = mark.and_then(|mark| mark.wait(until));
-            if stopped && waiter.is_some() {
-                return Err(Error::Stopped);
-            }
-            waiter
-        };
-        match waiter {
-            Some(waiter) => waiter.await.map_err(|_| Error::Stopped),
-            None => Ok(()),
-        }
+        let reached = lock(&self.marks).wait_read(partition, until);
+        wait(reached).await
     }
 
     /// Waits until everything of that `in` topic before there is settled.
     pub(crate) async fn decided_up_to(&self, topic: &str, until: u64) -> Result<(), Error> {
-        let waiter = {
-            let mut marks = lock(&self.marks);
-            let stopped = marks.stopped;
-            let waiter = marks.topic(topic).mark.wait(until);
-            if stopped && waiter.is_some() {
-                return Err(Error::Stopped);
-            }
-            waiter
-        };
-        match waiter {
-            Some(waiter) => waiter.await.map_err(|_| Error::Stopped),
-            None => Ok(()),
-        }
+        let reached = lock(&self.marks).wait_decided(topic, until);
+        wait(reached).await
     }
 
     /// The lowest offset of that `in` topic that is not settled.
     pub(crate) fn read_on(&self, topic: &str) -> u64 {
-        lock(&self.marks).topics.get(topic).map_or(0, |topic| topic.mark.at)
+        lock(&self.marks).read_on(topic)
     }
 
     /// Whether that record of `in` is settled.
     pub(crate) fn is_settled(&self, topic: &str, offset: u64) -> bool {
-        lock(&self.marks).topics.get(topic).is_some_and(|topic| topic.settled.contains(offset))
+        lock(&self.marks).is_settled(topic, offset)
     }
 
     /// These offsets of that `in` topic hold nothing.
@@ -277,20 +213,5 @@ impl Published {
     /// Whether a query has met a damaged file.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
-    }
-}
-
-impl Marks {
-    fn topic(&mut self, name: &str) -> &mut Topic {
-        if !self.topics.contains_key(name) {
-            self.topics.insert(name.to_owned(), Topic::default());
-        }
-        self.topics.entry(name.to_owned()).or_default()
-    }
-
-    fn settle(&mut self, name: &str, run: Range<u64>) {
-        let topic = self.topic(name);
-        topic.settled.add(run);
-        topic.mark.reach(topic.settled.first_missing());
     }
 }

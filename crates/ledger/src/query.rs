@@ -14,6 +14,9 @@ use crate::{AlertCode, AlertCount, Count, Error, Filter, Row, Step};
 /// How many are found at most.
 const FOUND: usize = 100;
 
+/// How many are listed at most.
+const LISTED: usize = 10_000;
+
 /// A delivery or a carriage without an answer needs a person after this long.
 const SILENCE_SECONDS: i64 = 600;
 
@@ -68,15 +71,24 @@ pub(crate) fn list(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>
         let names: Vec<String> = filter.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
         terms.push(format!("state IN ({})", names.join(", ")));
     }
-    let terms = terms.join(" AND ");
+    let mut terms = terms.join(" AND ");
+    let is_tallied = filter.since.is_none() && filter.overdue_at.is_none() && filter.priority.is_none();
+    let count = match is_tallied {
+        true => format!("SELECT coalesce(sum(count), 0) FROM tally WHERE {terms}"),
+        false => format!("SELECT count(*) FROM referral WHERE {terms}"),
+    };
     let total = connection
-        .prepare_cached(&format!("SELECT count(*) FROM referral WHERE {terms}"))
+        .prepare_cached(&count)
         .and_then(|mut count| count.query_row(params_from_iter(&values), |row| row.get(0)))
         .map_err(failed("counting a list"))?;
+    if !filter.states.is_empty() && !filter.states.iter().any(|state| state.is_settled()) {
+        // What is not settled is little: then only that much is looked through.
+        terms.push_str(" AND settled = 0");
+    }
     let query = format!(
         "SELECT id FROM referral WHERE {terms}
          ORDER BY settled, deadline, lane, accepted_at, id LIMIT {}",
-        filter.limit
+        filter.limit.min(LISTED)
     );
     let ids = ids(connection, &query, params_from_iter(&values))?;
     Ok((rows(connection, &ids)?, total))
@@ -107,22 +119,31 @@ pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<Aler
     const CONCERNS_RECEIVER: &str = "coalesce(destination, origin)";
     let now = micros(now);
     let silent = now.saturating_sub(SILENCE_SECONDS * 1_000_000);
+    // Each has an index of its own, which holds only what the alert may be about.
     let questions = [
-        (AlertCode::Overdue, CONCERNS_RECEIVER, "settled = 0 AND deadline <= ?1", now),
-        (AlertCode::Parked, CONCERNS_RECEIVER, "state = 'parked' AND ?1 <> 0", now),
-        (AlertCode::ReturnPending, "origin", "state = 'return-pending' AND ?1 <> 0", now),
-        (AlertCode::SentAfterAll, "origin", "sent_after_all = 1 AND ?1 <> 0", now),
-        (AlertCode::Unanswered, CONCERNS_RECEIVER, "stage = 4 AND since <= ?1", silent),
-        (AlertCode::CarriedUnknown, CONCERNS_RECEIVER, "unheard = 1 AND since <= ?1", silent),
+        (AlertCode::Overdue, CONCERNS_RECEIVER, "by_urgency", "settled = 0 AND deadline <= ?1", Some(now)),
+        (AlertCode::Parked, CONCERNS_RECEIVER, "parked", "state = 'parked'", None),
+        (AlertCode::ReturnPending, "origin", "return_pending", "state = 'return-pending'", None),
+        (AlertCode::SentAfterAll, "origin", "sent_after_all", "sent_after_all = 1", None),
+        (AlertCode::Unanswered, CONCERNS_RECEIVER, "delivered", "stage = 4 AND since <= ?1", Some(silent)),
+        (
+            AlertCode::CarriedUnknown,
+            CONCERNS_RECEIVER,
+            "unheard",
+            "unheard = 1 AND since <= ?1",
+            Some(silent),
+        ),
     ];
     let mut alerts = Vec::new();
-    for (code, subject, which, value) in questions {
-        let query = format!("SELECT {subject}, count(*) FROM referral WHERE {which} GROUP BY 1 ORDER BY 1");
+    for (code, subject, index, which, value) in questions {
+        let query = format!(
+            "SELECT {subject}, count(*) FROM referral INDEXED BY {index} WHERE {which} GROUP BY 1 ORDER BY 1"
+        );
         let found = connection
             .prepare_cached(&query)
             .and_then(|mut query| {
                 let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
-                query.query_map([value], read)?.collect::<rusqlite::Result<Vec<_>>>()
+                query.query_map(params_from_iter(value), read)?.collect::<rusqlite::Result<Vec<_>>>()
             })
             .map_err(failed("looking for alerts"))?;
         alerts.extend(
@@ -140,7 +161,7 @@ pub(crate) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Resu
         connection,
         "SELECT id FROM referral WHERE settled = 0 AND deadline <= ?1 AND (open = 1 OR overdue = 0)
          ORDER BY overdue, deadline, id LIMIT ?2",
-        params![micros(now), limit],
+        params![micros(now), limit.min(LISTED)],
     )?;
     rows(connection, &ids)
 }

@@ -68,7 +68,7 @@ pub struct Filter {
     pub overdue_at: Option<Timestamp>,
     /// Only this priority.
     pub priority: Option<Priority>,
-    /// At most this many.
+    /// At most this many, and never more than 10,000.
     pub limit: usize,
 }
 

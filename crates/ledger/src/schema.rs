@@ -66,10 +66,11 @@ CREATE INDEX waiting_out ON referral
     (destination, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 1;
 CREATE INDEX waiting_border ON referral
     (border, shard, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 2;
-CREATE INDEX handed_over ON referral (destination, stage, since) WHERE stage IN (3, 4);
-CREATE INDEX due ON referral (deadline, overdue, open) WHERE settled = 0;
+CREATE INDEX offered ON referral (destination, since) WHERE stage = 3;
+CREATE INDEX delivered ON referral (destination, since, origin) WHERE stage = 4;
 CREATE INDEX unheard ON referral (since) WHERE unheard = 1;
-CREATE INDEX set_aside ON referral (state, destination, origin) WHERE state IN ('parked', 'return-pending');
+CREATE INDEX parked ON referral (destination, origin) WHERE state = 'parked';
+CREATE INDEX return_pending ON referral (origin) WHERE state = 'return-pending';
 CREATE INDEX sent_after_all ON referral (origin) WHERE sent_after_all = 1;
 CREATE INDEX tell ON referral (since) WHERE tell = 1;
 CREATE INDEX behind ON referral (predecessor) WHERE predecessor IS NOT NULL;

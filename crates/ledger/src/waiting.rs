@@ -45,14 +45,15 @@ pub(crate) fn border(
 
 /// Offered, and no answer.
 pub(crate) fn offered(connection: &Connection, to: &TenantId) -> Result<Vec<Waiting>, Error> {
-    let query = "SELECT id FROM referral WHERE stage = 3 AND destination = ?1 ORDER BY since, id";
+    let query = "SELECT id FROM referral INDEXED BY offered
+        WHERE stage = 3 AND destination = ?1 ORDER BY since, id";
     waiting(connection, &ids(connection, query, [to.as_str()])?)
 }
 
 /// Taken into another inbox, and no answer.
 pub(crate) fn unanswered(connection: &Connection, to: &TenantId, inbox: &str) -> Result<Vec<Waiting>, Error> {
-    let query =
-        "SELECT id FROM referral WHERE stage = 4 AND destination = ?1 AND inbox <> ?2 ORDER BY since, id";
+    let query = "SELECT id FROM referral INDEXED BY delivered
+        WHERE stage = 4 AND destination = ?1 AND inbox <> ?2 ORDER BY since, id";
     waiting(connection, &ids(connection, query, [to.as_str(), inbox])?)
 }
 

@@ -6,10 +6,10 @@
 //! After an error the writer is not used again: what it holds in memory may be ahead of its file.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bulkhead_log::Entry;
-use bulkhead_model::{ClaimBook, SHARDS};
+use bulkhead_model::{ClaimBook, Nation, SHARDS};
 use rusqlite::{Connection, params};
 
 use crate::batch::Batch;
@@ -26,6 +26,7 @@ const LIVES: usize = 8192;
 
 /// The one who writes the file.
 pub(crate) struct Writer {
+    nation: Nation,
     connection: Connection,
     path: PathBuf,
     identity: Option<Identity>,
@@ -41,7 +42,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Opens the file, or makes it.
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        match Self::load(open_or_remake(&config.path, config.nation)?, &config.path) {
+        match Self::load(open_or_remake(&config.path, config.nation)?, config) {
             Err(error @ Error::Store { damaged: true, .. }) => {
                 tracing::warn!(%error, "the ledger is damaged and is made again");
                 Self::remake(config)
@@ -52,10 +53,10 @@ impl Writer {
 
     /// Makes an empty file in the place of what is there.
     pub(crate) fn remake(config: &Config) -> Result<Self, Error> {
-        Self::load(remake(&config.path, config.nation)?, &config.path)
+        Self::load(remake(&config.path, config.nation)?, config)
     }
 
-    fn load(connection: Connection, path: &Path) -> Result<Self, Error> {
+    fn load(connection: Connection, config: &Config) -> Result<Self, Error> {
         let mut books = vec![ClaimBook::default(); SHARDS as usize];
         let mut positions = vec![0; SHARDS as usize];
         let mut settled: HashMap<String, Intervals> = HashMap::new();
@@ -78,9 +79,9 @@ impl Writer {
             })
         };
         load().map_err(failed("reading where it stopped"))?;
-        let identity = Identity::of(path);
-        let path = path.to_owned();
-        Ok(Self { connection, path, identity, books, positions, settled, lives: Recent::new(LIVES) })
+        let (path, nation) = (config.path.clone(), config.nation);
+        let identity = Identity::of(&path);
+        Ok(Self { nation, connection, path, identity, books, positions, settled, lives: Recent::new(LIVES) })
     }
 
     /// The file, open to be read.
@@ -106,9 +107,12 @@ impl Writer {
     /// Applies a batch and says what came of it.
     pub(crate) fn apply(&mut self, entries: &[Entry]) -> Result<News, Error> {
         let transaction = self.connection.transaction().map_err(failed("beginning a batch"))?;
-        let mut batch = Batch::new(&transaction, &mut self.books, &mut self.lives);
+        let mut batch = Batch::new(&transaction, self.nation, &mut self.books, &mut self.lives);
         for entry in entries {
-            batch.read(entry)?;
+            // A reader that was started anew may bring again what was applied.
+            if entry.offset >= self.positions[entry.partition.number as usize] {
+                batch.read(entry)?;
+            }
         }
         let (news, lives) = batch.write()?;
         write_settled(&transaction, &mut self.settled, &news.settled)
@@ -119,7 +123,8 @@ impl Writer {
         }
         transaction.commit().map_err(failed("committing a batch"))?;
         lives.into_iter().for_each(|(id, life)| self.lives.put(id, life));
-        metrics::counter!("bulkhead_ledger_events_total").increment(entries.len() as u64);
+        metrics::counter!("bulkhead_ledger_events_total", "nation" => self.nation.as_str())
+            .increment(entries.len() as u64);
         Ok(news)
     }
 }

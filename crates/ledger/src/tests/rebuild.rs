@@ -33,12 +33,21 @@ async fn until(mut holds: impl FnMut() -> bool) {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleted_under_traffic_it_is_made_again_and_equal() {
+    delete(&["db"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_with_all_that_belongs_to_it_it_is_made_again_and_equal() {
+    delete(&["db", "db-wal", "db-shm"]).await;
+}
+
+async fn delete(which: &[&str]) {
     let cell = Cell::start().await;
     traffic(&cell, 0..20).await;
     let mut changes = cell.ledger.changes();
-    fs::remove_file(cell.path()).unwrap();
+    which.iter().for_each(|end| fs::remove_file(cell.path().with_extension(end)).unwrap());
     // Every verdict of these is waited for, and every referral is found all the while.
     for numbers in [20..40, 40..60] {
         traffic(&cell, numbers).await;

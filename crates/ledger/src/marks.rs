@@ -1,0 +1,126 @@
+//! How far has been read, and those who wait for more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use bulkhead_model::SHARDS;
+use tokio::sync::oneshot;
+
+use crate::intervals::Intervals;
+
+/// What a waiter gets: when it resolves to an error, nothing more will be read.
+pub(crate) type Reached = oneshot::Receiver<()>;
+
+/// The partitions of events, and the `in` topics that events settle.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    partitions: Vec<Mark>,
+    topics: HashMap<String, Topic>,
+    stopped: bool,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    settled: Intervals,
+    mark: Mark,
+}
+
+/// A number that rises, and those who wait for it to reach something.
+#[derive(Debug, Default)]
+struct Mark {
+    at: u64,
+    waiting: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        let partitions = (0..SHARDS).map(|_| Mark::default()).collect();
+        Self { partitions, topics: HashMap::new(), stopped: false }
+    }
+}
+
+impl Marks {
+    /// That partition of events has been read up to there.
+    pub(crate) fn reach(&mut self, partition: u32, at: u64) {
+        if let Some(mark) = self.partitions.get_mut(partition as usize) {
+            mark.reach(at);
+        }
+    }
+
+    /// These records of an `in` topic need nothing more.
+    pub(crate) fn settle(&mut self, topic: &str, run: Range<u64>) {
+        let topic = self.topic(topic);
+        topic.settled.add(run);
+        topic.mark.reach(topic.settled.first_missing());
+    }
+
+    /// How far each partition of events has been read.
+    pub(crate) fn read(&self) -> Vec<u64> {
+        self.partitions.iter().map(|mark| mark.at).collect()
+    }
+
+    /// The lowest offset of that `in` topic that is not settled.
+    pub(crate) fn read_on(&self, topic: &str) -> u64 {
+        self.topics.get(topic).map_or(0, |topic| topic.mark.at)
+    }
+
+    /// Whether that record of `in` is settled.
+    pub(crate) fn is_settled(&self, topic: &str, offset: u64) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.settled.contains(offset))
+    }
+
+    /// To wait until that partition of events has been read up to there; `None` when it has been.
+    pub(crate) fn wait_read(&mut self, partition: u32, until: u64) -> Option<Reached> {
+        let stopped = self.stopped;
+        self.partitions.get_mut(partition as usize)?.wait(until, stopped)
+    }
+
+    /// To wait until everything of that `in` topic before there is settled; `None` when it is.
+    pub(crate) fn wait_decided(&mut self, topic: &str, until: u64) -> Option<Reached> {
+        let stopped = self.stopped;
+        self.topic(topic).mark.wait(until, stopped)
+    }
+
+    /// Nothing is known any more; who waits goes on waiting.
+    pub(crate) fn forget(&mut self) {
+        self.partitions.iter_mut().for_each(|mark| mark.at = 0);
+        for topic in self.topics.values_mut() {
+            (topic.settled, topic.mark.at) = (Intervals::default(), 0);
+        }
+    }
+
+    /// Ends all waiting, now and later.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        self.partitions.iter_mut().for_each(|mark| mark.waiting.clear());
+        self.topics.values_mut().for_each(|topic| topic.mark.waiting.clear());
+    }
+
+    fn topic(&mut self, name: &str) -> &mut Topic {
+        self.topics.entry(name.to_owned()).or_default()
+    }
+}
+
+impl Mark {
+    fn reach(&mut self, at: u64) {
+        self.at = self.at.max(at);
+        let beyond = self.waiting.split_off(&(self.at + 1));
+        // A waiter that has gone needs no answer.
+        std::mem::replace(&mut self.waiting, beyond).into_values().flatten().for_each(|waiter| {
+            waiter.send(()).ok();
+        });
+    }
+
+    fn wait(&mut self, until: u64, stopped: bool) -> Option<Reached> {
+        (until > self.at).then(|| {
+            let (sender, reached) = oneshot::channel();
+            if !stopped {
+                let waiting = self.waiting.entry(until).or_default();
+                // Those who gave up make room.
+                waiting.retain(|waiter| !waiter.is_closed());
+                waiting.push(sender);
+            }
+            reached
+        })
+    }
+}
