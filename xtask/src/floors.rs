@@ -24,7 +24,7 @@ enum Imports {
 
 use Imports::{Everything, These};
 
-const FLOORS: [Floor; 22] = [
+const FLOORS: [Floor; 23] = [
     Floor { name: "model", height: 1, imports: These(&[]) },
     Floor { name: "process", height: 1, imports: These(&[]) },
     Floor { name: "wire", height: 2, imports: These(&["model"]) },
@@ -47,6 +47,11 @@ const FLOORS: [Floor; 22] = [
         height: 4,
         imports: These(&["adapter", "format-bars", "format-hl7", "translation", "model", "process"]),
     },
+    Floor {
+        name: "protocol-hl7",
+        height: 4,
+        imports: These(&["adapter", "format-bars", "format-hl7", "translation", "model", "process"]),
+    },
     Floor { name: "simulator", height: 4, imports: These(&["model", "format-bars", "format-hl7"]) },
     Floor { name: "cli", height: 5, imports: These(&["model", "wire", "transport"]) },
     Floor { name: "adapter-england", height: 5, imports: These(SIDECAR) },
@@ -63,6 +68,7 @@ const BROKER: &[&str] = &["log", "ledger", "wire", "process", "model", "transpor
 const SIDECAR: &[&str] = &[
     "adapter",
     "protocol-bars",
+    "protocol-hl7",
     "format-bars",
     "format-hl7",
     "translation",
@@ -148,7 +154,8 @@ mod tests {
             if let These(imports) = imports {
                 for import in *imports {
                     let beside =
-                        [("ledger", "log"), ("protocol-bars", "adapter")].contains(&(*name, *import));
+                        [("ledger", "log"), ("protocol-bars", "adapter"), ("protocol-hl7", "adapter")]
+                            .contains(&(*name, *import));
                     assert!(height(import) < *own || beside, "{name} imports {import}");
                 }
             }
