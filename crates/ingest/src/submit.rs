@@ -155,7 +155,16 @@ impl Shared {
         if earlier.as_ref().is_some_and(|earlier| earlier.withdrawal_is_undecided(attempt)) {
             return Err(unsure("the withdrawal of an earlier attempt is not decided yet; send it again"));
         }
+        if earlier.is_none() && self.withdrawn_up_to(&id)? >= attempt {
+            // It would be accepted only to be cancelled. A sender that means it raises the attempt.
+            return Err(Refusal::new(Code::Withdrawn, "this attempt was taken back before it arrived"));
+        }
         Ok(earlier)
+    }
+
+    /// What its sender took back, whether it has arrived or not.
+    pub(crate) fn withdrawn_up_to(&self, id: &ReferralId) -> Result<u32, Refusal> {
+        self.parts.ledger.withdrawn_up_to(id).map_err(|error| ledger_refusal(&error))
     }
 
     fn earlier_now(&self, turn: &Turn, id: ReferralId) -> Result<Option<Earlier>, Refusal> {

@@ -30,10 +30,8 @@ impl Shared {
         let up_to = request.up_to_attempt.max(1);
         let id = ReferralId::derive(&compartment.tenant, &message_id);
         self.check_gate(&compartment.tenant)?;
-        if let Some(row) = self.shown(&id)?
-            && row.referral.withdrawn_up_to >= up_to
-        {
-            return Ok(response(id, Some(&row), up_to));
+        if self.withdrawn_up_to(&id)? >= up_to {
+            return Ok(response(id, self.shown(&id)?.as_ref(), up_to));
         }
         let tenant = compartment.tenant.clone();
         let value = In::Withdrawal(Withdrawal { id, tenant, message_id, up_to }).encode();

@@ -2,8 +2,8 @@
 //! shards is played by the test, which writes the events that an owner would.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bulkhead_ingest::{Config, Parts, Service, policy};
@@ -14,6 +14,7 @@ use bulkhead_model::{
     Protocol, Quota, ReferralId, ServiceAddress, ServiceId, Supplier, SupplierId, Tenant, TenantId, shard_of,
 };
 use bulkhead_process::Drain;
+use bulkhead_process::capture::Capture;
 use bulkhead_transport as transport;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer};
 use bulkhead_wire::record::In;
@@ -41,6 +42,16 @@ pub(crate) const RIVERSIDE: &str = "england/ooh-riverside";
 pub(crate) const SMALL: &str = "england/small";
 pub(crate) const ABROAD: &str = "wales/wast-111";
 pub(crate) const DUTY: &str = "england/operator/duty";
+
+/// What all tests of this process log and trace; in force before the first of them does.
+pub(crate) fn capture() -> &'static Capture {
+    static CAPTURE: LazyLock<Capture> = LazyLock::new(|| {
+        let capture = Capture::new();
+        tracing::subscriber::set_global_default(capture.subscriber()).unwrap();
+        capture
+    });
+    &CAPTURE
+}
 
 pub(crate) fn tenant_id(id: &str) -> TenantId {
     TenantId::parse(id).unwrap()
@@ -132,6 +143,7 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        capture();
         let files = tempfile::tempdir().unwrap();
         let log = Embedded::open(EmbeddedConfig::new(files.path().join("log"))).unwrap();
         let log: Arc<dyn Log> = Arc::new(log);

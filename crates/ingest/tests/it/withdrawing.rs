@@ -31,6 +31,13 @@ async fn what_never_arrived_can_be_withdrawn_once() {
     let [(_, In::Withdrawal(withdrawal))] = &records[..] else { panic!("{records:?}") };
     assert_eq!((withdrawal.id.to_string(), withdrawal.up_to), (response.referral_id, 2));
 
+    world.decide(&records[0].0, &records[0].1, 0, Event::Withdrawn { up_to: 2 }).await;
+    withdraw(&world, 1).await;
+    assert_eq!(world.inward(NORTH).await.len(), 1);
+    let late = Problem::from(&world.ingest(NORTH).submit(attempt(2)).await.unwrap_err());
+    assert_eq!(late.code, Some(Code::Withdrawn));
+    world.ingest(NORTH).submit(attempt(3)).await.unwrap();
+
     let status = world.ingest(NORTH).withdraw(WithdrawRequest::default()).await.unwrap_err();
     assert_eq!(Problem::from(&status).field.as_deref(), Some("message_id"));
 }
