@@ -24,6 +24,7 @@ const MAX_ANSWER: usize = 64 << 20;
 pub struct Cell {
     /// Whose.
     pub nation: Nation,
+    nodes: Vec<String>,
     channels: Vec<Channel>,
     timeout: Duration,
 }
@@ -67,7 +68,7 @@ impl Cell {
         let name = format!("{}.bulkhead.internal", address.nation);
         let channels = address.nodes.iter().map(|node| dialer.channel(node, &name));
         let channels = channels.collect::<Result<_, _>>().map_err(unusable)?;
-        Ok(Self { nation: address.nation, channels, timeout: global.timeout })
+        Ok(Self { nation: address.nation, nodes: address.nodes.clone(), channels, timeout: global.timeout })
     }
 
     /// Every cell of the context, each with the keys that its nation is asked with.
@@ -120,6 +121,23 @@ impl Cell {
             }
         }
         Err(last)
+    }
+
+    /// Asks every node at the same time, for what each knows only of itself; with each node's address.
+    pub async fn ask_each<T>(
+        &self,
+        call: impl AsyncFn(ReferralsClient<Channel>) -> Result<Response<T>, Status>,
+    ) -> Vec<(String, Result<T, Trouble>)> {
+        let one = async |(n, address): (usize, &String)| {
+            let client = self.referrals(n)?;
+            let answer = match tokio::time::timeout(self.timeout, call(client)).await {
+                Ok(answer) => answer.map(Response::into_inner).map_err(|status| Trouble::of(&status)),
+                Err(_) => Err(Trouble::no_answer(self.timeout)),
+            };
+            Some((address.clone(), answer))
+        };
+        let answers = futures::future::join_all(self.nodes.iter().enumerate().map(one)).await;
+        answers.into_iter().flatten().collect()
     }
 }
 

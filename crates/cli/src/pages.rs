@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 38] = pages![
+pub const PAGES: [Page; 41] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -66,6 +66,9 @@ pub const PAGES: [Page; 38] = pages![
     "BH0204" "SENT_AFTER_ALL",
     "BH0205" "UNANSWERED",
     "BH0206" "CREDENTIAL_EXPIRES",
+    "BH0207" "CARRIED_UNKNOWN",
+    "BH0208" "NOT_CONNECTED",
+    "BH0209" "NOT_TAKING",
 ];
 
 impl Page {

@@ -45,7 +45,8 @@ impl Table {
     /// All lines, each indented by `indent` and without blanks at its end.
     pub(crate) fn render(&self, paint: Paint, indent: &str) -> String {
         let widths = self.widths();
-        let headings = self.headings.iter().map(|heading| Cell::painted(heading, Paint::dim)).collect();
+        let headings: Vec<Cell> =
+            self.headings.iter().map(|heading| Cell::painted(heading, Paint::dim)).collect();
         let mut text = line(&headings, &widths, paint, indent);
         for row in &self.rows {
             text.push_str(&line(row, &widths, paint, indent));
@@ -65,7 +66,7 @@ impl Table {
     }
 }
 
-fn line(cells: &Vec<Cell>, widths: &[usize], paint: Paint, indent: &str) -> String {
+fn line(cells: &[Cell], widths: &[usize], paint: Paint, indent: &str) -> String {
     let last = cells.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
     let mut text = indent.to_owned();
     for (n, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
@@ -88,7 +89,7 @@ pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

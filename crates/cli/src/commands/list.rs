@@ -168,10 +168,12 @@ fn add(known: &mut HashMap<String, (Nation, Referral)>, nation: Nation, referral
     }
 }
 
-/// The earliest deadline first, those without one last; then the more urgent, then the older.
-fn urgency(referral: &Referral) -> (Timestamp, usize, Option<Timestamp>, String) {
+/// The order that each cell's own list has: what is settled last; the earliest deadline first, those without
+/// one behind; then the more urgent, then the older.
+fn urgency(referral: &Referral) -> (bool, Timestamp, usize, Option<Timestamp>, String) {
     let rank = ["emergency", "urgent", "routine"].iter().position(|priority| *priority == referral.priority);
     (
+        State::parse(&referral.state).is_some_and(State::is_settled),
         referral.deadline.unwrap_or(Timestamp::MAX),
         rank.unwrap_or(usize::MAX),
         referral.accepted_at,

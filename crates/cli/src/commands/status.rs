@@ -1,5 +1,6 @@
 //! `bulkhead status`: how all nations are, on one screen, and what needs a person.
 
+mod nodes;
 mod overview;
 mod text;
 
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 pub use overview::Overview;
 
-use crate::cell::{Cell, ask_all};
+use crate::cell::Cell;
 use crate::context::Context;
 use crate::global::Output;
 use crate::view::{Look, Unanswered, World};
@@ -17,9 +18,9 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-What needs a person: every alert of a cell (overdue, parked, given back and not confirmed, delivered and not
-answered, sent after all), a nation that does not answer or has no node ready, and a certificate that has
-expired or will within a day.
+Every node of every nation is asked. What needs a person: each alert of a cell (overdue, parked, given back
+and not confirmed, delivered and not answered, sent after all, a certificate that expires within a week), and
+a nation that does not answer or has no node ready.
 
 Examples:
   bulkhead status
@@ -41,15 +42,24 @@ impl Status {
     pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
         let context = Context::load(global)?;
         let cells = Cell::open_all(&context, global)?;
-        let (answers, troubles) =
-            ask_all(&cells, async |mut client| client.get_status(v1::GetStatusRequest {}).await).await;
-        if answers.is_empty() {
+        let asked = cells.iter().map(async |cell| {
+            let each =
+                cell.ask_each(async |mut client| client.get_status(v1::GetStatusRequest {}).await).await;
+            (cell.nation, nodes::together(each))
+        });
+        let (mut nations, mut troubles) = (Vec::new(), Vec::new());
+        for (nation, answer) in futures::future::join_all(asked).await {
+            match answer {
+                Ok(answer) => nations.push(answer),
+                Err(trouble) => troubles.push((nation, trouble)),
+            }
+        }
+        if nations.is_empty() {
             return Err(Error::Cells(troubles));
         }
         let silent = troubles.iter().any(|(_, trouble)| trouble.is_silence());
-        let answers = answers.into_iter().map(|(_, answer)| answer).collect();
-        let overview =
-            Overview::new(World::of(&context), Timestamp::now(), answers, Unanswered::all(&troubles), silent);
+        let unanswered = Unanswered::all(&troubles);
+        let overview = Overview::new(World::of(&context), Timestamp::now(), nations, unanswered, silent);
         match screen.output() {
             Output::Text => screen.data(&text::render(&overview, &Look::here(screen.paint()))),
             Output::Json | Output::Jsonl => screen.json(&overview),

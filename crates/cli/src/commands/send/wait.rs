@@ -54,7 +54,10 @@ impl Desk<'_> {
         for node in 0.. {
             match tokio::time::timeout_at(end, self.watch(node, id, &mut last)).await {
                 Ok(Ok(followed)) => return followed,
-                Ok(Err(trouble)) if !trouble.may_pass() => return Followed::Refused(trouble),
+                // What was accepted a moment ago, another node may not have read yet.
+                Ok(Err(trouble)) if !trouble.may_pass() && !trouble.is_not_found() => {
+                    return Followed::Refused(trouble);
+                }
                 Ok(Err(_)) if Instant::now() + PAUSE < end => tokio::time::sleep(PAUSE).await,
                 Ok(Err(_)) | Err(_) => break,
             }

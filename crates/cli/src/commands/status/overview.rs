@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::nodes::Answered;
 use crate::view::{Unanswered, World, moment, state_name};
 
 /// All nations at one moment.
@@ -62,6 +63,8 @@ pub struct Node {
     pub ready: bool,
     /// Shards that it owns.
     pub shards: u32,
+    /// Why it gave no answer; its name is then its address.
+    pub problem: Option<String>,
 }
 
 /// One tenant.
@@ -118,11 +121,11 @@ impl Overview {
     pub fn new(
         world: World,
         at: Timestamp,
-        answers: Vec<v1::GetStatusResponse>,
+        answers: Vec<Answered>,
         unanswered: Vec<Unanswered>,
         silent: bool,
     ) -> Self {
-        let nations: Vec<_> = answers.into_iter().map(|answer| NationStatus::new(answer, at)).collect();
+        let nations: Vec<_> = answers.into_iter().map(|answer| answer.into_nation(at)).collect();
         let needs_person = silent || nations.iter().any(NationStatus::needs_person);
         Self { world, at, needs_person, totals: Totals::of(&nations), nations, unanswered }
     }
@@ -156,8 +159,13 @@ impl Totals {
 }
 
 impl NationStatus {
-    fn new(answer: v1::GetStatusResponse, at: Timestamp) -> Self {
-        let node = |node: v1::NodeStatus| Node { name: node.name, ready: node.ready, shards: node.shards };
+    pub(super) fn new(answer: v1::GetStatusResponse, at: Timestamp) -> Self {
+        let node = |node: v1::NodeStatus| Node {
+            name: node.name,
+            ready: node.ready,
+            shards: node.shards,
+            problem: None,
+        };
         let alert = |alert: v1::Alert| Alert {
             code: alert.code,
             subject: alert.subject,
@@ -178,8 +186,7 @@ impl NationStatus {
     }
 
     fn needs_person(&self) -> bool {
-        let expiring = |tenant: &Tenant| tenant.credential_days.is_some_and(|days| days <= 1);
-        self.is_down() || !self.alerts.is_empty() || self.tenants.iter().any(expiring)
+        self.is_down() || !self.alerts.is_empty()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::overview::{Alert, NationStatus, Overview, Tenant, Totals};
+use super::overview::{Alert, NationStatus, Node, Overview, Tenant, Totals};
 use crate::screen::Paint;
 use crate::table::{Cell, Table, plain, thousands};
 use crate::time::{distance, local, utc};
@@ -48,9 +48,10 @@ fn nations(overview: &Overview, paint: Paint) -> String {
 }
 
 fn nodes(nation: &NationStatus) -> String {
-    let one = |node: &super::overview::Node| match node.ready {
-        true => format!("{} ({} shards)", node.name, node.shards),
-        false => format!("{} (not ready)", node.name),
+    let one = |node: &Node| match (&node.problem, node.ready) {
+        (Some(_), _) => format!("{} (no answer)", plain(&node.name)),
+        (None, true) => format!("{} ({} shards)", plain(&node.name), node.shards),
+        (None, false) => format!("{} (not ready)", plain(&node.name)),
     };
     nation.nodes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -152,9 +153,6 @@ fn for_a_person(overview: &Overview, look: &Look) -> String {
     }
     for one in &overview.unanswered {
         text.push_str(&format!("  {} does not answer (bulkhead explain {})\n", one.nation, one.reason));
-    }
-    for tenant in overview.tenants().filter(|tenant| tenant.credential_days.is_some_and(|days| days <= 1)) {
-        text.push_str(&format!("  the certificate of {} must be replaced\n", plain(&tenant.tenant)));
     }
     text
 }
