@@ -15,16 +15,18 @@ use crate::broker::Broker;
 use crate::{Resolved, Status};
 
 /// How long an answer is good.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const GOOD_FOR: Duration = Duration::from_secs(60);
 /// How many are remembered. Full: all are forgotten.
 const MOST: usize = 1024;
 /// How long one question may take.
 const WITHIN: Duration = Duration::from_secs(3);
 
+type Remembered = (Instant, Arc<Resolved>);
+
 /// Remembered answers of the directory.
 pub(crate) struct Directory {
     broker: Arc<Broker>,
-    known: Mutex<HashMap<(String, String), (Instant, Arc<Resolved>)>>,
+    known: Mutex<HashMap<(String, String), Remembered>>,
 }
 
 impl Directory {
@@ -37,7 +39,7 @@ impl Directory {
         let key = address.key();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((at, resolved)) = &known
-            && at.elapsed() < REMEMBERED
+            && at.elapsed() < GOOD_FOR
         {
             return Ok(resolved.clone());
         }

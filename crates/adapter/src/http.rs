@@ -48,6 +48,7 @@ pub(crate) async fn serve(listener: TcpListener, health: Health, spool: Arc<Spoo
 }
 
 async fn readyz(State(pages): State<Pages>) -> Response {
+    pages.spool.look();
     let unmet = pages.health.unmet();
     let mut text = String::new();
     for condition in &unmet {

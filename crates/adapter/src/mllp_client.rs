@@ -304,7 +304,7 @@ impl Line {
                 Err(error) => return error.kind() == ErrorKind::WouldBlock && !self.framer.is_inside(),
             }
             while let Some(frame) = self.framer.next_frame() {
-                if !others.is_some_and(|others| others.try_send(frame).is_ok()) {
+                if others.is_none_or(|others| others.try_send(frame).is_err()) {
                     return false;
                 }
             }
@@ -332,7 +332,7 @@ impl Line {
                     self.hand_on_rest(others);
                     return Ok((answer, frame));
                 }
-                if !others.is_some_and(|others| others.try_send(frame).is_ok()) {
+                if others.is_none_or(|others| others.try_send(frame).is_err()) {
                     return Err(Failure::Unknown("the peer answered something else".to_owned()));
                 }
             }

@@ -262,7 +262,7 @@ impl Spool {
                 if let Err(error) = self.marks.strike(message_id, attempt, false, None).await {
                     error!(%error, "an attempt could not be struck");
                 }
-                Prepared::Not(broken(&error.into()))
+                Prepared::Not(broken(&error))
             }
         }
     }
@@ -473,8 +473,8 @@ impl Spool {
         self.shelf.close().await;
     }
 
-    /// Shows what is on the spool.
-    fn look(&self) {
+    /// Shows what is on the spool; deadlines pass without anything happening, so this is also called in between.
+    pub(crate) fn look(&self) {
         let report = self.book().report();
         let tenant = self.tenant.to_string();
         metrics::gauge!("bulkhead_sidecar_spool_entries", "tenant" => tenant.clone())

@@ -1,0 +1,10 @@
+//! The kit between a broker and a local system that both do as they are told.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
+
+mod broker;
+mod delivery;
+mod mllp;
+mod spool;
+mod system;
+mod world;
