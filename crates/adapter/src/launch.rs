@@ -74,14 +74,13 @@ where
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let telemetry = telemetry::install(name)?;
-        let drain = Drain::new();
-        signals::drain_on_signal(drain.clone())?;
-        let served = serve(settings.system, config, drain).await;
-        telemetry.shutdown();
-        served.map_err(Into::into)
-    })
+    let _entered = runtime.enter();
+    let telemetry = telemetry::install(name)?;
+    let drain = Drain::new();
+    signals::drain_on_signal(drain.clone())?;
+    let served = runtime.block_on(serve(settings.system, config, drain));
+    telemetry.shutdown();
+    served.map_err(Into::into)
 }
 
 /// The settings name files, never secrets, so they are printed whole.

@@ -185,12 +185,14 @@ struct Connection {
     framer: Framer,
     /// When the message that has begun must have ended.
     due: Option<Instant>,
+    /// When the last message was answered. Noise is no sign of life.
+    since: Instant,
 }
 
 impl Connection {
     fn new(stream: TcpStream, peer: SocketAddr, settings: MllpServerSettings) -> Self {
         let limits = FrameLimits { frame: settings.max_frame_bytes, ..FrameLimits::default() };
-        Self { stream, peer, settings, framer: Framer::new(limits), due: None }
+        Self { stream, peer, settings, framer: Framer::new(limits), due: None, since: Instant::now() }
     }
 
     async fn run<H, F>(mut self, handler: &H, drain: &Drain) -> End
@@ -215,6 +217,7 @@ impl Connection {
                 {
                     return end;
                 }
+                self.since = Instant::now();
             }
             if let Err(error) = pushed {
                 return End::Frame(error);
@@ -235,7 +238,7 @@ impl Connection {
         self.due = None;
         tokio::select! {
             biased;
-            read = timeout(self.settings.idle_timeout, self.stream.read(buffer)) => match read {
+            read = timeout_at(self.since + self.settings.idle_timeout, self.stream.read(buffer)) => match read {
                 Ok(read) => read.map_err(broken),
                 Err(_) => Err(End::Idle),
             },

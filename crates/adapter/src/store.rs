@@ -115,3 +115,35 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn failed(doing: &'static str, error: &impl std::fmt::Display) -> Error {
     Error::Store { doing, cause: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_fails_takes_no_other_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sidecar.db");
+        let store = Store::open(&path).unwrap();
+        let put = |name: &'static str| {
+            store.run("putting", move |db| db.execute("INSERT INTO facts VALUES (?1, '')", [name]).map(drop))
+        };
+        let both = async |db: &Store| {
+            db.run("putting", |db| {
+                db.execute("INSERT INTO facts VALUES ('c', '')", [])?;
+                db.execute("INSERT INTO nothing VALUES (1)", []).map(drop)
+            })
+            .await
+        };
+        let (a, again, b, failed) = tokio::join!(put("a"), put("a"), put("b"), both(&store));
+        assert!(a.is_ok() && again.is_err() && b.is_ok() && failed.is_err());
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        let ask = async |sql: &'static str| {
+            let read = move |db: &Connection| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+            store.run("asking", read).await.unwrap()
+        };
+        assert_eq!(ask("SELECT count(*) FROM facts").await, 2);
+        assert_eq!(ask("PRAGMA synchronous").await, 2);
+    }
+}

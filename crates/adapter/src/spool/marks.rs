@@ -39,8 +39,8 @@ pub(super) struct Known {
     pub(super) accepted: Option<Accepted>,
     /// The last attempt that was told no; 0 for none.
     pub(super) struck: u32,
-    /// It was acknowledged on the spool's strength.
-    pub(super) promised: bool,
+    /// The attempt that was acknowledged on the spool's strength; 0 for none.
+    pub(super) promised: u32,
 }
 
 impl Known {
@@ -138,7 +138,7 @@ impl Marks {
         self.store.run("reading withdrawals", read).await
     }
 
-    /// How many those are, and what is still to be withdrawn of one message id.
+    /// What is still to be withdrawn of one message id.
     pub(super) async fn withdrawal_of(&self, message_id: &str) -> Result<Option<u32>, Error> {
         let id = message_id.to_owned();
         let read = move |db: &Connection| {
@@ -202,7 +202,7 @@ impl Marks {
         let oldest = oldest_spooled.map_or(i64::MAX, Timestamp::as_millisecond);
         let before = now().saturating_sub(age).min(oldest);
         let forget = move |db: &Connection| {
-            for table in ["accepted", "struck"] {
+            for table in ["accepted", "struck", "promised"] {
                 db.execute(
                     &format!(
                         "DELETE FROM {table} WHERE message_id IN
@@ -226,8 +226,11 @@ fn known(db: &Connection, id: &str) -> rusqlite::Result<Known> {
         .prepare_cached("SELECT attempt FROM struck WHERE message_id = ?1")?
         .query_row([id], |row| row.get(0))
         .optional()?;
-    let promised = db.prepare_cached("SELECT 1 FROM promised WHERE message_id = ?1")?.exists([id])?;
-    Ok(Known { accepted: accepted.flatten(), struck: struck.unwrap_or(0), promised })
+    let promised = db
+        .prepare_cached("SELECT attempt FROM promised WHERE message_id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(Known { accepted: accepted.flatten(), struck: struck.unwrap_or(0), promised: promised.unwrap_or(0) })
 }
 
 fn accepted(row: &Row<'_>) -> Option<Accepted> {

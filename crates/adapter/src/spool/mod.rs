@@ -286,6 +286,9 @@ impl Spool {
 
     /// The broker accepted this message id before: asks where it is now. It is never taken back.
     async fn repeat(&self, ticket: u64, submission: &Submission, accepted: Accepted, due: Instant) {
+        // Nothing of its case needs to wait for it.
+        self.entry(ticket, |entry| entry.cancel.cancel());
+        self.book().cases.done(ticket);
         let request = marks::request(submission, accepted.attempt);
         let mut tries = 0;
         let asked = async {
@@ -357,16 +360,12 @@ impl Spool {
             });
             return self.say_no(ticket, message_id, attempt).await;
         }
-        // The broker may have answered meanwhile; then those who wait have that answer.
+        // The broker may have answered meanwhile; then those who wait get that answer.
         self.entry(ticket, |entry| {
-            entry.request = None;
-            entry.answer.send_if_modified(|answer| {
-                let first = answer.is_none();
-                if first {
-                    *answer = Some(Answer::OnSpool);
-                }
-                first
-            });
+            if entry.stage == Stage::Promised {
+                entry.request = None;
+                entry.answer.send_replace(Some(Answer::OnSpool));
+            }
         });
     }
 
@@ -414,7 +413,8 @@ impl Spool {
             self.shelf.done(left.slot);
             return Ok(());
         }
-        let stage = if known.promised { Stage::Promised } else { Stage::Waiting };
+        let promised = known.promised == envelope.attempt;
+        let stage = if promised { Stage::Promised } else { Stage::Waiting };
         let entry = Entry {
             message_id,
             attempt: envelope.attempt,
@@ -429,7 +429,7 @@ impl Spool {
             tries: 1,
             request: None,
             last: None,
-            answer: watch::Sender::new(known.promised.then_some(Answer::OnSpool)),
+            answer: watch::Sender::new(promised.then_some(Answer::OnSpool)),
             durable: watch::Sender::new(true),
             cancel: CancellationToken::new(),
         };

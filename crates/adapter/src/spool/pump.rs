@@ -122,22 +122,20 @@ impl Spool {
         }
     }
 
-    /// Moves the entry on; `None` when somebody else decides about it.
-    fn decide(&self, ticket: u64) -> Option<Stage> {
-        self.entry(ticket, |entry| {
-            let before = entry.stage;
-            match before {
-                Stage::Waiting | Stage::Promised => {
-                    entry.stage = Stage::Settling;
-                    Some(before)
-                }
-                Stage::Settling | Stage::Striking => None,
+    /// Moves the entry on, and says whether the local system was told yes already; `None` when somebody else
+    /// decides about it.
+    fn decide(&self, ticket: u64) -> Option<bool> {
+        self.entry(ticket, |entry| match entry.stage {
+            Stage::Waiting | Stage::Promised => {
+                entry.stage = Stage::Settling;
+                Some(entry.answer.borrow().is_some())
             }
+            Stage::Settling | Stage::Striking => None,
         })?
     }
 
     async fn settle_accepted(&self, ticket: u64, response: v1::SubmitResponse, request: &v1::SubmitRequest) {
-        let Some(before) = self.decide(ticket) else { return };
+        let Some(promised) = self.decide(ticket) else { return };
         let Some((attempt, digest, spooled_at)) =
             self.entry(ticket, |entry| (entry.attempt, entry.digest, entry.spooled_at))
         else {
@@ -150,7 +148,7 @@ impl Spool {
             let row = Accepted { attempt, digest, referral: *referral, state: *state };
             self.note("an accepted referral", self.marks.accept(message_id, row).await);
         }
-        if before == Stage::Promised {
+        if promised {
             say_late(&self.tenant, message_id, age(spooled_at));
         }
         self.finish(ticket, answer);
@@ -174,13 +172,12 @@ impl Spool {
     }
 
     async fn settle_refused(&self, ticket: u64, problem: Problem, request: v1::SubmitRequest) {
-        let Some(before) = self.decide(ticket) else { return };
+        let Some(promised) = self.decide(ticket) else { return };
         let Some((message_id, attempt, spooled_at)) =
             self.entry(ticket, |entry| (entry.message_id.clone(), entry.attempt, entry.spooled_at))
         else {
             return;
         };
-        let promised = before == Stage::Promised;
         let refusal = promised.then(|| Refusal { submit: request, reason: reason(&problem), spooled_at });
         // A conflict is about bytes that were never this referral's; the first of that id is well and stays.
         let withdraw = problem.code != Some(Code::ConflictingDuplicate);

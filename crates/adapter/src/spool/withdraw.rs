@@ -1,42 +1,47 @@
 //! Tells the broker what its senders were told no about, and again until it has heard.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulkhead_model::Fault;
 use bulkhead_wire::status::{Problem, fault_of};
 use bulkhead_wire::v1;
-use std::time::Duration;
 use tracing::{debug, error, warn};
 
 use super::Spool;
 use crate::backoff;
+use crate::broker::is_absence;
 
 const WITHIN: Duration = Duration::from_secs(10);
 
 impl Spool {
     /// Repeats each withdrawal until it is answered; they survive a restart.
     pub(crate) async fn run_withdrawals(self: Arc<Self>) {
+        // Safe to cancel: what is not marked as answered is withdrawn again at the next start.
+        tokio::select! {
+            () = self.drain.started() => {}
+            () = self.withdraw_all() => {}
+        }
+    }
+
+    async fn withdraw_all(&self) {
         let mut failures = 0;
         loop {
             let left = self.marks.withdrawals().await.unwrap_or_default();
             let any = !left.is_empty();
             let mut failed = false;
             for (message_id, up_to) in left {
-                if self.drain.is_started() {
-                    return;
-                }
                 if let Err(problem) = self.withdraw(&message_id, up_to).await {
                     debug!(tenant = %self.tenant, problem = problem.message, "a withdrawal waits");
                     failed = true;
-                    if super::super::broker::is_absence(&problem) {
+                    if is_absence(&problem) {
                         break;
                     }
                 }
             }
             failures = if failed { failures + 1 } else { 0 };
-            // All branches are safe to cancel.
+            // Both branches are safe to cancel.
             tokio::select! {
-                () = self.drain.started() => return,
                 () = self.struck.notified() => {}
                 () = tokio::time::sleep(backoff::broker(failures)), if any => {}
             }
