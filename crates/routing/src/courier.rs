@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::Topic;
-use bulkhead_model::{Answer, Claim, Code, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of};
+use bulkhead_model::{
+    Answer, Claim, Code, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
+};
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{Carried, Out, Report};
 use bulkhead_wire::status::Problem;
@@ -25,11 +27,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::{Instrument, debug, info_span, warn};
 
+use crate::Error;
 use crate::config::FarCell;
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::source::Source;
-use crate::Error;
 
 /// Before a broken stream is dialled again; grows to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -99,7 +101,9 @@ impl Courier {
     }
 
     async fn connection(&mut self, turn: usize) -> Result<(), Error> {
-        let Some(address) = self.far.addresses.get(turn % self.far.addresses.len().max(1)) else { return Ok(()) };
+        let Some(address) = self.far.addresses.get(turn % self.far.addresses.len().max(1)) else {
+            return Ok(());
+        };
         let channel = self.shared.parts.dialer.channel(address, &self.far.server_name)?;
         let mut client = BorderClient::new(channel)
             .max_decoding_message_size(bulkhead_wire::MAX_MESSAGE_BYTES)
@@ -303,7 +307,8 @@ impl Leg {
         }
         if !self.is_carrying() {
             let event = Event::Carrying { nation: self.to };
-            let written = self.shared.journal.write(&self.claim, Decided::new(id, self.waiting.custody, event));
+            let written =
+                self.shared.journal.write(&self.claim, Decided::new(id, self.waiting.custody, event));
             if written.read_back().await? != Verdict::Counts {
                 return Ok(Ended::Over(id));
             }

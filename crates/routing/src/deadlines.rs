@@ -10,10 +10,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tracing::warn;
 
+use crate::Error;
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::router::custodian;
-use crate::Error;
 
 /// How many are looked at in one round; the most overdue first.
 const ROUND: usize = 256;
@@ -78,7 +78,12 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
 }
 
 /// Appends the bytes to the fallback's compartment; the event that makes them count is the caller's.
-async fn divert(shared: &Shared, row: &Row, fallback: &Fallback, reason: Reason) -> Result<Option<Event>, Error> {
+async fn divert(
+    shared: &Shared,
+    row: &Row,
+    fallback: &Fallback,
+    reason: Reason,
+) -> Result<Option<Event>, Error> {
     let directory = shared.directory();
     let Some(service) = directory.service(&fallback.service) else { return Ok(None) };
     let Some(place) = row.referral.lifecycle.bytes() else { return Ok(None) };

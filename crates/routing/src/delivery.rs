@@ -56,9 +56,8 @@ impl Delivery for DeliveryService {
         &self,
         request: Request<Streaming<v1::ReceiveRequest>>,
     ) -> Result<Response<Self::ReceiveStream>, Status> {
-        let identity = bulkhead_transport::peer(&request).map_err(|refusal| {
-            Status::from(Refusal::new(refusal.code(), refusal.to_string()))
-        })?;
+        let identity = bulkhead_transport::peer(&request)
+            .map_err(|refusal| Status::from(Refusal::new(refusal.code(), refusal.to_string())))?;
         let Identity::Tenant(tenant) = identity.clone() else {
             return Err(Refusal::new(Code::TenantUnknown, "only a tenant receives deliveries").into());
         };

@@ -49,14 +49,18 @@ impl DoorService {
                 let id = id_text(wire.accepted.as_ref().map(|accepted| accepted.referral_id.clone()));
                 match Carried::from_wire(wire) {
                     Ok(carried) => self.carried(from, carried),
-                    Err(unreadable) => refuse(id, Refusal::new(Code::InvalidEnvelope, unreadable.to_string())),
+                    Err(unreadable) => {
+                        refuse(id, Refusal::new(Code::InvalidEnvelope, unreadable.to_string()))
+                    }
                 }
             }
             Some(carry_request::Frame::Report(wire)) => {
                 let id = id_text(Some(wire.referral_id.clone()));
                 match Report::from_wire(wire) {
                     Ok(report) => self.report(from, report),
-                    Err(unreadable) => refuse(id, Refusal::new(Code::InvalidEnvelope, unreadable.to_string())),
+                    Err(unreadable) => {
+                        refuse(id, Refusal::new(Code::InvalidEnvelope, unreadable.to_string()))
+                    }
                 }
             }
             None => refuse(String::new(), Refusal::new(Code::InvalidEnvelope, "an empty frame")),
@@ -112,7 +116,10 @@ impl DoorService {
     fn check(&self, from: Nation, carried: &Carried) -> Result<(), Refusal> {
         let accepted = &carried.accepted;
         if carried.from != from || accepted.tenant.nation() != from {
-            return Err(Refusal::new(Code::NotGranted, format!("{from} carries only referrals of its own tenants")));
+            return Err(Refusal::new(
+                Code::NotGranted,
+                format!("{from} carries only referrals of its own tenants"),
+            ));
         }
         let directory = self.shared.directory();
         if directory.tenant(&accepted.tenant).is_none() {
@@ -125,7 +132,9 @@ impl DoorService {
         let service = directory
             .resolve(&accepted.envelope.to)
             .filter(|service| service.host.nation() == self.shared.home())
-            .ok_or_else(|| Refusal::new(Code::ServiceUnknown, format!("{} is not here", accepted.envelope.to)))?;
+            .ok_or_else(|| {
+                Refusal::new(Code::ServiceUnknown, format!("{} is not here", accepted.envelope.to))
+            })?;
         if !service.takes_from(&accepted.tenant) {
             let text = format!("{} does not take referrals from {}", service.id, accepted.tenant);
             return Err(Refusal::new(Code::NotGranted, text));
@@ -142,7 +151,9 @@ impl DoorService {
         let (id, sequence) = (report.id, report.sequence);
         let tenant = match self.shared.parts.ledger.get(&id) {
             Ok(Some(row)) if report.nation == from => row.facts.tenant.clone(),
-            Ok(_) => return refuse(id.to_string(), Refusal::new(Code::NotGranted, "not carried to that nation")),
+            Ok(_) => {
+                return refuse(id.to_string(), Refusal::new(Code::NotGranted, "not carried to that nation"));
+            }
             Err(_) => return refuse(id.to_string(), unavailable()),
         };
         let appended = self.append(&tenant, id, &In::Report(report));
@@ -171,7 +182,12 @@ impl DoorService {
         }
     }
 
-    async fn serve(self, from: Nation, mut up: Streaming<v1::CarryRequest>, down: mpsc::Sender<Result<v1::CarryResponse, Status>>) {
+    async fn serve(
+        self,
+        from: Nation,
+        mut up: Streaming<v1::CarryRequest>,
+        down: mpsc::Sender<Result<v1::CarryResponse, Status>>,
+    ) {
         let mut window: FuturesUnordered<BoxFuture<'static, v1::CarryResponse>> = FuturesUnordered::new();
         loop {
             tokio::select! {

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tonic::Status;
 use tracing::{Instrument, info_span};
 
+use crate::Error;
 use crate::journal::Decided;
 use crate::owner::Shared;
-use crate::Error;
 
 /// The stream down to a sidecar. Bounded: a sidecar that does not read stops its own tenant's deliveries.
 pub(crate) type Down = mpsc::Sender<Result<v1::ReceiveResponse, Status>>;
@@ -43,8 +43,14 @@ impl Flight {
     pub(crate) async fn run(self, bytes: Option<Bytes>) -> Result<Handed, Error> {
         let out = match bytes.map(Out::decode) {
             Some(Ok(out)) => out,
-            Some(Err(unreadable)) => return self.park(Reason::new(Code::Unreadable, unreadable.to_string())).await,
-            None => return self.park(Reason::new(Code::Unreadable, "its bytes are not where its event says")).await,
+            Some(Err(unreadable)) => {
+                return self.park(Reason::new(Code::Unreadable, unreadable.to_string())).await;
+            }
+            None => {
+                return self
+                    .park(Reason::new(Code::Unreadable, "its bytes are not where its event says"))
+                    .await;
+            }
         };
         let span = info_span!("deliver", referral = %self.waiting.id, to = %self.to, attempt = self.attempt);
         if let Some(traceparent) = &out.accepted.envelope.traceparent {
@@ -59,8 +65,10 @@ impl Flight {
             return Ok(Handed::Not);
         }
         let event = Event::Offered { attempt: self.attempt };
-        let offered =
-            self.shared.journal.write(&self.claim, Decided::new(self.waiting.id, self.waiting.custody, event));
+        let offered = self
+            .shared
+            .journal
+            .write(&self.claim, Decided::new(self.waiting.id, self.waiting.custody, event));
         let frame = v1::receive_response::Frame::Offer(self.frame(out));
         let (sent, verdict) = tokio::join!(send(&self.down, frame), offered.read_back());
         if verdict? != Verdict::Counts {
@@ -101,7 +109,9 @@ impl Flight {
             accepted_at: accepted.accepted_at.map(time_to_wire),
             possible_duplicate: self.possible_duplicate,
             claim: Some(claim_to_wire(&self.claim)),
-            reply_addresses: reply.map(|s| s.identifiers.iter().map(address_to_wire).collect()).unwrap_or_default(),
+            reply_addresses: reply
+                .map(|s| s.identifiers.iter().map(address_to_wire).collect())
+                .unwrap_or_default(),
             payload: accepted.payload.into_bytes(),
         }
     }
@@ -119,9 +129,7 @@ pub(crate) async fn send(down: &Down, frame: v1::receive_response::Frame) -> boo
 }
 
 async fn recall(down: &Down, id: ReferralId, reason: &Reason) {
-    let recall = v1::Recall {
-        referral_id: id.to_string(),
-        reason: Some(bulkhead_wire::reason_to_wire(reason)),
-    };
+    let recall =
+        v1::Recall { referral_id: id.to_string(), reason: Some(bulkhead_wire::reason_to_wire(reason)) };
     send(down, v1::receive_response::Frame::Recall(recall)).await;
 }

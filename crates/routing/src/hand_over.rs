@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bulkhead_ledger::Waiting;
 use bulkhead_log::Topic;
-use bulkhead_model::{Claim, Code, Digest, Event, Lane, Lifecycle, Priority, Reason, ReferralId, TenantId, Verdict};
+use bulkhead_model::{
+    Claim, Code, Digest, Event, Lane, Lifecycle, Priority, Reason, ReferralId, TenantId, Verdict,
+};
 use bulkhead_process::Drain;
 use bulkhead_wire::{time_from_wire, topics, v1};
 use bytes::Bytes;
@@ -19,12 +21,12 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Streaming;
 use tracing::{info, warn};
 
+use crate::Error;
 use crate::flight::{Down, Flight, Handed, send};
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::settle::{self, settle};
 use crate::source::Source;
-use crate::Error;
 
 /// A delivery whose outcome is not final.
 #[derive(Clone, Copy)]
@@ -235,7 +237,8 @@ impl HandOver {
     /// A referral that its sender took back, or that a cancel of its case has overtaken, is not handed over.
     fn taken_back(&mut self, waiting: &Waiting) -> Result<bool, Error> {
         let row = self.shared.parts.ledger.get(&waiting.id)?;
-        let untouched = row.as_ref().is_some_and(|row| row.referral.lifecycle.is_open() && row.referral.attempt == 0);
+        let untouched =
+            row.as_ref().is_some_and(|row| row.referral.lifecycle.is_open() && row.referral.attempt == 0);
         if !untouched {
             return Ok(false);
         }

@@ -57,7 +57,12 @@ impl Written {
 }
 
 impl Journal {
-    pub(crate) fn new(log: Arc<dyn Log>, ledger: Ledger, nation: Nation, node: String) -> Result<Self, Error> {
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        ledger: Ledger,
+        nation: Nation,
+        node: String,
+    ) -> Result<Self, Error> {
         let events = Topic::new(&topics::events(nation))?;
         Ok(Self { log, ledger, node, events, claims: Arc::default() })
     }

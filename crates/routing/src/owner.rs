@@ -68,7 +68,8 @@ impl Routing {
     /// # Errors
     /// When a topic's name is not one.
     pub fn new(config: Config, parts: Parts) -> Result<Self, Error> {
-        let journal = Journal::new(parts.log.clone(), parts.ledger.clone(), config.nation, config.node.clone())?;
+        let journal =
+            Journal::new(parts.log.clone(), parts.ledger.clone(), config.nation, config.node.clone())?;
         let shared = Shared { config: Arc::new(config), parts, journal, board: Board::default() };
         let delivery = DeliveryService::new(shared.clone());
         Ok(Self { shared, delivery })
@@ -110,8 +111,7 @@ impl Routing {
             tokio::select! {
                 () = drain.started() => break,
                 change = changes.next() => owner.change(change?).await?,
-                changed = directory.changed() => {
-                    if changed.is_err() { break }
+                Ok(()) = directory.changed() => {
                     ensure_topics(&self.shared).await?;
                     owner.start_what_is_new();
                 }

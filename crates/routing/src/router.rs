@@ -10,8 +10,8 @@ use std::time::Duration;
 use bulkhead_ledger::{Row, case_key};
 use bulkhead_log::{Entry, ReaderLimits, Record, Start, Topic};
 use bulkhead_model::{
-    CaseKey, Claim, Code, Decision, Digest, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Place, Priority,
-    Reason, ReferralId, ServiceAddress, TenantId, Verdict, decide, shard_of,
+    CaseKey, Claim, Code, Decision, Digest, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Place,
+    Priority, Reason, ReferralId, ServiceAddress, TenantId, Verdict, decide, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{In, Out, Report, Withdrawal};
@@ -22,9 +22,9 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tracing::{Instrument, info_span, warn};
 
+use crate::Error;
 use crate::journal::{Decided, Written};
 use crate::owner::Shared;
-use crate::Error;
 
 /// The router of one tenant's `in`.
 pub(crate) struct Router {
@@ -51,7 +51,13 @@ enum Standing {
 
 impl Router {
     pub(crate) fn new(shared: Shared, tenant: TenantId) -> Self {
-        Self { shared, tenant, window: FuturesUnordered::new(), deciding: HashMap::new(), cases: HashMap::new() }
+        Self {
+            shared,
+            tenant,
+            window: FuturesUnordered::new(),
+            deciding: HashMap::new(),
+            cases: HashMap::new(),
+        }
     }
 
     /// Runs until the drain starts; after a failure it reads on from what the ledger shows.
@@ -191,7 +197,11 @@ impl Router {
         let withdrawn = self.shared.parts.ledger.withdrawn_up_to(&accepted.id)?;
         let taken_back = withdrawn >= accepted.envelope.attempt;
         let Some(row) = self.shared.parts.ledger.get(&accepted.id)? else {
-            return Ok(if taken_back { Standing::TakenBack { custody: 0 } } else { Standing::New { custody: 0 } });
+            return Ok(if taken_back {
+                Standing::TakenBack { custody: 0 }
+            } else {
+                Standing::New { custody: 0 }
+            });
         };
         if row.facts.digest != accepted.digest {
             return Ok(Standing::Conflict);
@@ -282,7 +292,12 @@ impl Router {
     }
 
     /// Records that attempts are taken back; ends the referral where this owner has custody of it.
-    async fn withdrawal(&mut self, claim: &Claim, source: Place, withdrawal: &Withdrawal) -> Result<(), Error> {
+    async fn withdrawal(
+        &mut self,
+        claim: &Claim,
+        source: Place,
+        withdrawal: &Withdrawal,
+    ) -> Result<(), Error> {
         self.finish().await?;
         let id = withdrawal.id;
         let mut decided = Decided::new(id, 0, Event::Withdrawn { up_to: withdrawal.up_to });

@@ -62,8 +62,12 @@ pub(crate) fn settle(outcome: &v1::Outcome, facts: &Facts<'_>) -> Option<Settlem
             answer: acknowledged.answer.clone(),
             omissions: acknowledged.omissions.iter().take(64).cloned().collect(),
         }),
-        R::Rejected(rejected) => done(Event::Rejected { reason: reason(&rejected.reason, Code::ReceiverRefused) }),
-        R::Exhausted(exhausted) => done(Event::Parked { reason: reason(&exhausted.reason, Code::BudgetSpent) }),
+        R::Rejected(rejected) => {
+            done(Event::Rejected { reason: reason(&rejected.reason, Code::ReceiverRefused) })
+        }
+        R::Exhausted(exhausted) => {
+            done(Event::Parked { reason: reason(&exhausted.reason, Code::BudgetSpent) })
+        }
     })
 }
 
@@ -79,7 +83,9 @@ mod tests {
 
     #[test]
     fn a_budget_is_spent_only_by_what_spends_it() {
-        let retry = |spends_budget| v1::outcome::Result::Retry(v1::Retry { after_ms: 10, cause: "AE".into(), spends_budget });
+        let retry = |spends_budget| {
+            v1::outcome::Result::Retry(v1::Retry { after_ms: 10, cause: "AE".into(), spends_budget })
+        };
         assert!(matches!(check(retry(true), 2).event, Event::Retry { .. }));
         assert!(matches!(check(retry(true), 3).event, Event::Parked { .. }));
         assert!(matches!(check(retry(false), 99).event, Event::Retry { .. }));

@@ -1,0 +1,110 @@
+//! Over a border: custody, order, reports, refusals, a far cell that is away.
+
+use bulkhead_model::{Code, Nation, OnDeadline, State};
+use tokio::net::TcpListener;
+
+use crate::cell::{Cell, Draft, Keys, directory};
+use crate::sidecar::Sidecar;
+
+struct TwoCells {
+    keys: Keys,
+    dir: tempfile::TempDir,
+    england: Cell,
+    wales: Option<Cell>,
+    wales_address: std::net::SocketAddr,
+}
+
+async fn wales(keys: &Keys, dir: &std::path::Path, england: &str, listener: TcpListener) -> Cell {
+    let far = Some((england, Nation::England));
+    Cell::start(keys, Nation::Wales, &dir.join("wales"), directory(OnDeadline::Return), far, listener).await
+}
+
+async fn two_cells(wales_is_up: bool) -> TwoCells {
+    let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
+    let (english, welsh) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (english_address, wales_address) = (english.local_addr().unwrap(), welsh.local_addr().unwrap());
+    let far = wales_address.to_string();
+    let england = Cell::start(
+        &keys,
+        Nation::England,
+        &dir.path().join("england"),
+        directory(OnDeadline::Return),
+        Some((&far, Nation::Wales)),
+        english,
+    )
+    .await;
+    let wales = if wales_is_up {
+        Some(wales(&keys, dir.path(), &english_address.to_string(), welsh).await)
+    } else {
+        None
+    };
+    TwoCells { keys, dir, england, wales, wales_address }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custody_passes_and_every_state_is_reported_home() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let draft = Draft::new("m1", "wales/receiver");
+    let id = cells.england.submit(&draft).await;
+    cells.england.until(id, State::Carried).await;
+    wales.until(id, State::Routed).await;
+    let mut sidecar = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    assert_eq!(&offer.payload[..], &draft.payload[..]);
+    assert_eq!(offer.tenant, "england/sender");
+    sidecar.acknowledged(&offer).await;
+    wales.until(id, State::Acknowledged).await;
+    let home = cells.england.until(id, State::Acknowledged).await;
+    assert_eq!(home.referral.omissions, ["NTE"]);
+    assert_eq!(home.referral.lifecycle.destination().unwrap().as_str(), "wales/receiver");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_within_a_case_is_kept_over_the_border() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        let draft = Draft { case: Some("c"), ..Draft::new(&format!("m{n}"), "wales/receiver") };
+        ids.push(cells.england.submit(&draft).await.to_string());
+    }
+    let mut sidecar = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    sidecar.grant(100, 1).await;
+    let mut came = Vec::new();
+    for _ in 0..12 {
+        let offer = sidecar.handed_over().await;
+        came.push(offer.referral_id.clone());
+        sidecar.acknowledged(&offer).await;
+    }
+    assert_eq!(came, ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_far_cell_that_is_away_loses_nothing() {
+    let mut cells = two_cells(false).await;
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    cells.england.until(id, State::Routed).await;
+    let listener = TcpListener::bind(cells.wales_address).await.unwrap();
+    let address = cells.england.address.clone();
+    cells.wales = Some(wales(&cells.keys, cells.dir.path(), &address, listener).await);
+    cells.england.until(id, State::Carried).await;
+    cells.wales.as_ref().unwrap().until(id, State::Routed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_far_nation_parks_is_seen_at_home() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let mut sidecar = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    sidecar.grant(4, 1).await;
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    for _ in 0..2 {
+        let offer = sidecar.handed_over().await;
+        sidecar.retry(&offer, true).await;
+    }
+    let home = cells.england.until(id, State::Parked).await;
+    assert_eq!(home.referral.lifecycle.reason().unwrap().known(), Some(Code::BudgetSpent));
+}

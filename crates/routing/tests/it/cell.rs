@@ -1,0 +1,294 @@
+//! A cell of one node, and the keys that everybody trusts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulkhead_ledger::{Ledger, Row};
+use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Topic};
+use bulkhead_model::{
+    CaseId, Cuts, Digest, Directory, Envelope, Kind, MessageId, Nation, OnDeadline, Payload, Priority,
+    Protocol, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId, Tenant,
+    TenantId,
+};
+use bulkhead_process::Drain;
+use bulkhead_routing::{Config, FarCell, Parts, Routing};
+use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
+use bulkhead_wire::record::{In, Withdrawal};
+use bulkhead_wire::v1::{border_server::BorderServer, delivery_server::DeliveryServer};
+use bulkhead_wire::{Accepted, topics};
+use bytes::Bytes;
+use jiff::Timestamp;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub(crate) struct Keys {
+    issuer: Issuer<'static, KeyPair>,
+    ca_pem: String,
+}
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let key = KeyPair::generate().unwrap();
+        let ca_pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), ca_pem }
+    }
+
+    pub(crate) fn issue(&self, uri: &str, dns: Option<String>) -> Credentials {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.push(SanType::URI(uri.to_owned().try_into().unwrap()));
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.subject_alt_names.extend(dns.map(|dns| SanType::DnsName(dns.try_into().unwrap())));
+        let key = KeyPair::generate().unwrap();
+        Credentials {
+            ca_pem: self.ca_pem.clone(),
+            certificate_pem: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key_pem: key.serialize_pem(),
+        }
+    }
+}
+
+pub(crate) fn server_name(nation: Nation) -> String {
+    format!("{nation}.bulkhead.internal")
+}
+
+pub(crate) fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+/// Senders and receivers in England and Wales; each receiver has a service of its own name.
+pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
+    let supplier = SupplierId::parse("meridian").unwrap();
+    let ids = ["england/sender", "england/receiver", "wales/receiver"];
+    let tenants = ids.iter().map(|id| Tenant {
+        id: tenant(id),
+        supplier: supplier.clone(),
+        revoked: vec![],
+        quota: Quota::default(),
+    });
+    let services = ids.iter().map(|id| Service {
+        id: ServiceId::parse(id).unwrap(),
+        host: tenant(id),
+        identifiers: vec![],
+        protocol: Protocol::Bars,
+        version: "1".into(),
+        max_bytes: None,
+        grants: None,
+        on_deadline: on_deadline.clone(),
+        fallback: None,
+    });
+    let suppliers = vec![Supplier { id: supplier.clone(), name: "Meridian".into() }];
+    Arc::new(Directory::new(suppliers, tenants.collect(), services.collect(), vec![]).unwrap())
+}
+
+pub(crate) struct Cell {
+    pub(crate) nation: Nation,
+    pub(crate) address: String,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) ledger: Ledger,
+    drain: Drain,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Cell {
+    pub(crate) async fn start(
+        keys: &Keys,
+        nation: Nation,
+        dir: &Path,
+        directory: Arc<Directory>,
+        far: Option<(&str, Nation)>,
+        listener: TcpListener,
+    ) -> Self {
+        let address = listener.local_addr().unwrap().to_string();
+        let credentials =
+            keys.issue(&format!("bulkhead://{nation}/cell/{nation}-1"), Some(server_name(nation)));
+        let log: Arc<dyn Log> = Arc::new(Embedded::open(EmbeddedConfig::new(dir.join("log"))).unwrap());
+        let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
+        let (ledger, follower) = Ledger::open(config, log.clone()).await.unwrap();
+        let drain = Drain::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        let stop = drain.clone();
+        tasks.spawn(async move { follower.run(async move { stop.started().await }).await.unwrap() });
+        let (_, directory) = watch::channel(directory);
+        let (_, cuts) = watch::channel(Arc::new(Cuts::default()));
+        let mut config = Config::new(nation, format!("{nation}-1"));
+        config.deadline_tick = Duration::from_millis(50);
+        config.delivery_budget = 2;
+        if let Some((address, far)) = far {
+            let cell = FarCell { addresses: vec![address.to_owned()], server_name: server_name(far) };
+            config.far.insert(far, cell);
+        }
+        let parts = Parts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            directory,
+            cuts,
+            dialer: Dialer::new(&credentials).unwrap(),
+        };
+        let routing = Routing::new(config, parts).unwrap();
+        let (delivery, door) = (routing.delivery(), routing.door());
+        let run = drain.clone();
+        // A directory that never changes closes its watch: the owner must go on all the same until the drain.
+        tasks.spawn(async move { routing.run(run).await.unwrap() });
+        let acceptor = Acceptor::new(bulkhead_transport::Config {
+            node: format!("{nation}-1"),
+            credentials,
+            policy: admit_all(),
+            connections: Connections::new(),
+            limits: Limits::default(),
+        })
+        .unwrap();
+        let stop = drain.clone();
+        tasks.spawn(async move {
+            bulkhead_transport::server()
+                .add_service(DeliveryServer::new(delivery).max_decoding_message_size(6 << 20))
+                .add_service(BorderServer::new(door).max_decoding_message_size(6 << 20))
+                .serve_with_incoming_shutdown(acceptor.listen(listener), async move { stop.started().await })
+                .await
+                .unwrap();
+        });
+        Self { nation, address, log, ledger, drain, tasks }
+    }
+
+    /// As a clean stop does; the log is closed when this returns.
+    pub(crate) async fn stop(mut self) {
+        self.drain.start();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(3), all).await;
+        self.tasks.shutdown().await;
+    }
+
+    /// Appends to the sender's `in` what ingest would.
+    pub(crate) async fn submit(&self, draft: &Draft) -> ReferralId {
+        let accepted = draft.accepted();
+        let id = accepted.id;
+        self.append(&draft.tenant, In::Accepted(accepted).encode()).await;
+        id
+    }
+
+    pub(crate) async fn withdraw(&self, draft: &Draft, up_to: u32) {
+        let message_id = MessageId::parse(&draft.message).unwrap();
+        let id = ReferralId::derive(&draft.tenant, &message_id);
+        let withdrawal = Withdrawal { id, tenant: draft.tenant.clone(), message_id, up_to };
+        self.append(&draft.tenant, In::Withdrawal(withdrawal).encode()).await;
+    }
+
+    pub(crate) async fn append(&self, tenant: &TenantId, value: Bytes) {
+        let topic = Topic::new(&topics::inward(tenant)).unwrap();
+        // The topic is made when routing starts.
+        for _ in 0..200 {
+            let record = Record { key: Bytes::new(), value: value.clone() };
+            match self.log.append(&topic.partition(0), record).await {
+                Ok(_) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        panic!("in.{tenant} was never made");
+    }
+
+    pub(crate) async fn until(&self, id: ReferralId, state: State) -> Row {
+        let mut last = None;
+        for _ in 0..1000 {
+            if let Some(row) = self.ledger.get(&id).unwrap() {
+                if row.referral.lifecycle.state() == state {
+                    return row;
+                }
+                last = Some(row.referral.lifecycle);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{id} in {} never became {}: {last:?}", self.nation, state.as_str());
+    }
+}
+
+/// A referral to be made.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) tenant: TenantId,
+    pub(crate) message: String,
+    pub(crate) to: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) case: Option<&'static str>,
+    pub(crate) priority: Priority,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) attempt: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Draft {
+    pub(crate) fn new(message: &str, to: &'static str) -> Self {
+        Self {
+            tenant: tenant("england/sender"),
+            message: message.into(),
+            to,
+            kind: Kind::Request,
+            case: None,
+            priority: Priority::Urgent,
+            deadline: None,
+            attempt: 1,
+            payload: format!("payload of {message}").into_bytes(),
+        }
+    }
+
+    fn accepted(&self) -> Accepted {
+        let message_id = MessageId::parse(&self.message).unwrap();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.payload);
+        Accepted {
+            id: ReferralId::derive(&self.tenant, &message_id),
+            tenant: self.tenant.clone(),
+            envelope: Envelope {
+                message_id,
+                attempt: self.attempt,
+                to: ServiceAddress::parse("", self.to).unwrap(),
+                reply_to: None,
+                kind: self.kind,
+                case_id: self.case.map(|case| CaseId::parse(case).unwrap()),
+                priority: self.priority,
+                deadline: self.deadline,
+                content_type: "text/plain".into(),
+                in_response_to: None,
+                traceparent: None,
+                flags: vec![],
+            },
+            payload: Payload::new(self.payload.clone().into()),
+            digest: Digest::from_slice(digest.as_ref()).unwrap(),
+            admitted_at: Timestamp::now(),
+            node: "test".into(),
+            epochs: vec![],
+            accepted_at: None,
+        }
+    }
+}
+
+/// One English cell with its files, for tests of a compartment.
+pub(crate) struct England {
+    pub(crate) keys: Keys,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) cell: Cell,
+    on_deadline: OnDeadline,
+}
+
+impl England {
+    pub(crate) async fn start(on_deadline: OnDeadline) -> Self {
+        let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cell =
+            Cell::start(&keys, Nation::England, dir.path(), directory(on_deadline.clone()), None, listener)
+                .await;
+        Self { keys, dir, cell, on_deadline }
+    }
+
+    pub(crate) async fn restart(self) -> Self {
+        let Self { keys, dir, cell, on_deadline } = self;
+        cell.stop().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cell =
+            Cell::start(&keys, Nation::England, dir.path(), directory(on_deadline.clone()), None, listener)
+                .await;
+        Self { keys, dir, cell, on_deadline }
+    }
+}

@@ -1,0 +1,41 @@
+//! When time runs out: before hand-over by policy, after it only an alert.
+
+use std::time::Duration;
+
+use bulkhead_model::{OnDeadline, State};
+use jiff::Timestamp;
+
+use crate::cell::{Draft, England};
+use crate::sidecar::Sidecar;
+
+const TO: &str = "england/receiver";
+
+fn soon() -> Option<Timestamp> {
+    Some(Timestamp::now() + jiff::SignedDuration::from_millis(700))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_hand_over_it_is_given_back_and_never_handed_over() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = england.cell.submit(&Draft { deadline: soon(), ..Draft::new("m1", TO) }).await;
+    let row = england.cell.until(id, State::ReturnPending).await;
+    assert!(row.referral.overdue);
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    sidecar.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_offered_it_only_alerts() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    let id = england.cell.submit(&Draft { deadline: soon(), ..Draft::new("m1", TO) }).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.delivered(&offer).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let row = england.cell.until(id, State::Delivered).await;
+    assert!(row.referral.overdue);
+    let alerts = england.cell.ledger.alerts(Timestamp::now()).unwrap();
+    assert!(alerts.iter().any(|alert| alert.code.as_str() == "OVERDUE"), "{alerts:?}");
+}

@@ -1,0 +1,105 @@
+//! A sidecar played by hand: every frame is the test's to send and to see.
+
+use std::time::Duration;
+
+use bulkhead_transport::Dialer;
+use bulkhead_wire::v1::{self, delivery_client::DeliveryClient, outcome, receive_request, receive_response};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::cell::{Cell, Keys, server_name};
+
+pub(crate) struct Sidecar {
+    up: mpsc::Sender<v1::ReceiveRequest>,
+    down: Streaming<v1::ReceiveResponse>,
+    offers: Vec<v1::Offer>,
+}
+
+impl Sidecar {
+    /// Connects with that inbox and grants nothing yet.
+    pub(crate) async fn connect(keys: &Keys, cell: &Cell, tenant: &str, inbox: &str) -> Self {
+        let dialer = Dialer::new(&keys.issue(&format!("bulkhead://{tenant}"), None)).unwrap();
+        for _ in 0..200 {
+            let channel = dialer.channel(&cell.address, &server_name(cell.nation)).unwrap();
+            let (up, frames) = mpsc::channel(64);
+            let hello = v1::Hello { inbox_id: inbox.into(), software: "test".into() };
+            up.send(frame(receive_request::Frame::Hello(hello))).await.unwrap();
+            match DeliveryClient::new(channel).receive(ReceiverStream::new(frames)).await {
+                Ok(response) => return Self { up, down: response.into_inner(), offers: Vec::new() },
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        panic!("no node took {tenant}'s stream");
+    }
+
+    pub(crate) async fn grant(&self, any: u32, emergency: u32) {
+        let credit = v1::Credit { any, emergency, taking: true };
+        self.up.send(frame(receive_request::Frame::Credit(credit))).await.unwrap();
+    }
+
+    pub(crate) async fn frame(&mut self) -> receive_response::Frame {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
+        next.await.expect("a frame in time").unwrap().unwrap().frame.unwrap()
+    }
+
+    /// The next referral with its last frame; settlements in between are passed over.
+    pub(crate) async fn handed_over(&mut self) -> v1::Offer {
+        loop {
+            match self.frame().await {
+                receive_response::Frame::Offer(offer) => self.offers.push(offer),
+                receive_response::Frame::HandOver(last) => {
+                    let at = self
+                        .offers
+                        .iter()
+                        .position(|o| o.referral_id == last.referral_id)
+                        .expect("its offer came first");
+                    return self.offers.remove(at);
+                }
+                receive_response::Frame::Recall(recall) => {
+                    self.offers.retain(|o| o.referral_id != recall.referral_id)
+                }
+                receive_response::Frame::Settled(_) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn nothing_comes(&mut self) {
+        let next = tokio::time::timeout(Duration::from_millis(400), self.down.message()).await;
+        if let Ok(Ok(Some(frame))) = next
+            && !matches!(frame.frame, Some(receive_response::Frame::Settled(_)))
+        {
+            panic!("something came: {frame:?}");
+        }
+    }
+
+    pub(crate) async fn answer(&self, offer: &v1::Offer, result: outcome::Result) {
+        let outcome = v1::Outcome {
+            referral_id: offer.referral_id.clone(),
+            attempt: offer.attempt,
+            result: Some(result),
+        };
+        self.up.send(frame(receive_request::Frame::Outcome(outcome))).await.unwrap();
+    }
+
+    pub(crate) async fn delivered(&self, offer: &v1::Offer) {
+        let delivered = v1::Delivered { digest: offer.digest.clone() };
+        self.answer(offer, outcome::Result::Delivered(delivered)).await;
+    }
+
+    pub(crate) async fn acknowledged(&self, offer: &v1::Offer) {
+        self.delivered(offer).await;
+        let acknowledged =
+            v1::Acknowledged { answer: "AA".into(), omissions: vec!["NTE".into()], repeat: false };
+        self.answer(offer, outcome::Result::Acknowledged(acknowledged)).await;
+    }
+
+    pub(crate) async fn retry(&self, offer: &v1::Offer, spends_budget: bool) {
+        let retry = v1::Retry { after_ms: 20, cause: "busy".into(), spends_budget };
+        self.answer(offer, outcome::Result::Retry(retry)).await;
+    }
+}
+
+fn frame(frame: receive_request::Frame) -> v1::ReceiveRequest {
+    v1::ReceiveRequest { frame: Some(frame) }
+}
