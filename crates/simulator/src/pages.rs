@@ -141,7 +141,7 @@ async fn post_send(State(system): Shared, body: Bytes) -> Response {
 }
 
 async fn post_respond(State(system): Shared, body: Bytes) -> Response {
-    let sent = async { send::respond(&system, read(&body)?).await };
+    let sent = async { send::respond(&system, &read(&body)?).await };
     answer(sent.await)
 }
 

@@ -15,6 +15,7 @@ use crate::config::{Config, Protocol};
 use crate::door::{Door, Porter};
 use crate::journal::Journal;
 use crate::receive::{bars, mllp};
+use crate::send::times::Times;
 use crate::send::{self, Respond, SendError, Sending, Sent};
 use crate::system::System;
 use crate::{Behaviour, Error, pages};
@@ -45,7 +46,8 @@ impl Simulator {
         let (door, porter) = Door::open_at(config.listen).map_err(listen(config.listen))?;
         let listener = TcpListener::bind(config.http).await.map_err(listen(config.http))?;
         let http = listener.local_addr().map_err(listen(config.http))?;
-        let system = System::new(&config, journal, door, CancellationToken::new());
+        let times = Times::open(config.journal.as_deref())?;
+        let system = System::new(&config, journal, times, door, CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(attend(system.clone(), porter, config.protocol));
         tasks.spawn(until(system.stop.clone(), pages::serve(listener, system.clone())));
@@ -131,7 +133,7 @@ impl Handle {
     ///
     /// # Errors
     /// When nothing could be sent.
-    pub async fn respond(&self, respond: Respond) -> Result<Sent, SendError> {
+    pub async fn respond(&self, respond: &Respond) -> Result<Sent, SendError> {
         send::respond(&self.system, respond).await
     }
 

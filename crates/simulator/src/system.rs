@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_format_bars::IdMap;
+use bulkhead_format_bars::{IdMap, Identifier};
 use bulkhead_model::TenantId;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +14,7 @@ use crate::counters::Counters;
 use crate::digest;
 use crate::door::Door;
 use crate::journal::Journal;
-
-use bulkhead_format_bars::Identifier;
+use crate::send::times::Times;
 
 /// Of how many cases the ids are remembered that the sidecar gave; the oldest are forgotten first.
 const MOST_CASES: usize = 4096;
@@ -28,6 +27,7 @@ pub(crate) struct System {
     pub(crate) services: Vec<Identifier>,
     pub(crate) conduct: Conduct,
     pub(crate) journal: Journal,
+    pub(crate) times: Times,
     pub(crate) counters: Counters,
     pub(crate) door: Door,
     pub(crate) stop: CancellationToken,
@@ -47,6 +47,7 @@ impl System {
     pub(crate) fn new(
         config: &crate::Config,
         journal: Journal,
+        times: Times,
         door: Door,
         stop: CancellationToken,
     ) -> Arc<Self> {
@@ -56,6 +57,7 @@ impl System {
             services: config.services.clone(),
             conduct: Conduct::default(),
             journal,
+            times,
             counters: Counters::default(),
             door,
             stop,

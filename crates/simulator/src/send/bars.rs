@@ -9,10 +9,8 @@ use bulkhead_format_bars::{
     BarsMessage, Document, HeaderId, Identifier, Ids, Node, Profile, RequestHeaders, Rules, SampleReferral,
     SampleService, Syntax, rewrite_ids,
 };
-use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::random::any_seed;
 use super::{Priority, Ready, SendError, SendKind, Sending, own_address};
 use crate::config::Protocol;
 use crate::digest;
@@ -39,7 +37,7 @@ pub(super) fn compose(system: &System, send: &Sending) -> Result<Ready, SendErro
     let sample = SampleReferral {
         seed: u64::try_from(digest::key(&["bars", case.text()]) >> 64).unwrap_or_default(),
         size: send.bytes,
-        at: Timestamp::now(),
+        at: system.times.of(send.message_id.as_deref())?,
         disposition: Some(disposition(send.priority)),
         profile,
         ..SampleReferral::new(0)
@@ -98,7 +96,7 @@ fn ids(send: &Sending) -> Result<(HeaderId, HeaderId), SendError> {
     let read = |text: &String, what: &str| {
         HeaderId::parse(text).ok_or_else(|| SendError::Invalid(format!("the {what} is not a UUID")))
     };
-    let seed = send.seed.unwrap_or_else(any_seed);
+    let seed = send.seed();
     let seeded = || {
         HeaderId::from(
             uuid::Builder::from_random_bytes(digest::key(&["case", &seed.to_string()]).to_be_bytes())

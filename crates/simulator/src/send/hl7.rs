@@ -6,9 +6,9 @@ use bulkhead_format_bars::{Identifier, SampleFacts, SampleReferral};
 use bulkhead_format_hl7::time::Precision;
 use bulkhead_format_hl7::{Builder, Charset, Draft, Message, Ts, Value, WriteError};
 use bulkhead_model::{Nation, NumberKind};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 
-use super::random::{Random, any_seed};
+use super::random::Random;
 use super::{Priority, Ready, SendError, SendKind, Sending, own_address, patient, text};
 use crate::config::{Acknowledgement, Mllp};
 use crate::digest;
@@ -18,19 +18,19 @@ use crate::system::System;
 /// How much text one NTE holds.
 const NOTE: usize = 1000;
 /// The lengths of MSH-10 and of EI in the versions that are sent.
-const LONGEST_ID: usize = 20;
+pub(super) const LONGEST_ID: usize = 20;
 const LONGEST_CASE: usize = 30;
 
 pub(super) fn compose(system: &System, mllp: &Mllp, send: &Sending) -> Result<Ready, SendError> {
     let message_id = send.message_id.clone().unwrap_or_else(control_id);
     check("message id", &message_id, LONGEST_ID)?;
-    let seed = send.seed.unwrap_or_else(any_seed);
+    let seed = send.seed();
     let case = send.case.clone().unwrap_or_else(|| {
         format!("R{:014X}", digest::key(&["case", system.tenant.as_str(), &seed.to_string()]) >> 72)
     });
     check("case", &case, LONGEST_CASE)?;
     let seed = u64::try_from(digest::key(&["hl7", &case]) >> 64).unwrap_or_default();
-    let now = Timestamp::now().to_zoned(TimeZone::UTC);
+    let now = system.times.of(send.message_id.as_deref())?.to_zoned(TimeZone::UTC);
     let referral = Referral {
         mllp,
         send,
@@ -47,7 +47,7 @@ pub(super) fn compose(system: &System, mllp: &Mllp, send: &Sending) -> Result<Re
     Ok(Ready { message_id, case, headers: Vec::new(), bytes })
 }
 
-fn check(what: &str, id: &str, longest: usize) -> Result<(), SendError> {
+pub(super) fn check(what: &str, id: &str, longest: usize) -> Result<(), SendError> {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"|^~\\&".contains(&byte);
     match (1..=longest).contains(&id.len()) && id.bytes().all(plain) {
         true => Ok(()),

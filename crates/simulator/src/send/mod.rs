@@ -9,6 +9,7 @@ mod patient;
 pub(crate) mod random;
 mod respond;
 mod text;
+pub(crate) mod times;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,7 +84,8 @@ pub struct Sending {
     /// The case: a UUID in BaRS, up to 30 characters in HL7. Without one, the seed's, or a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
-    /// The message id: a UUID in BaRS, up to 20 characters in HL7. Without one, a new one.
+    /// The message id: a UUID in BaRS, up to 20 characters in HL7. Without one, a new one. Asked for again with
+    /// all else the same, the same bytes are sent again, after a restart too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// Decides patient and words. A case that is given decides them alone, so that its messages agree.
@@ -104,6 +106,12 @@ impl Sending {
             seed: None,
         }
     }
+
+    /// The seed: the one asked for, or one that belongs to the message id, or any.
+    fn seed(&self) -> u64 {
+        let of_id = |id: &String| digest::key(&["seed", id]) as u64;
+        self.seed.or_else(|| self.message_id.as_ref().map(of_id)).unwrap_or_else(random::any_seed)
+    }
 }
 
 fn median_bytes() -> usize {
@@ -111,7 +119,7 @@ fn median_bytes() -> usize {
 }
 
 /// A clinical answer that is to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Respond {
     /// The referral that is answered, by its place in `GET /received`.
@@ -119,6 +127,9 @@ pub struct Respond {
     /// Whether it is refused by a clinician, and not accepted for care.
     #[serde(default)]
     pub reject: bool,
+    /// The message id of the answer, as in [`Sending`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
 }
 
 /// What became of a sending.
@@ -197,12 +208,12 @@ pub(crate) async fn send(system: &Arc<System>, send: &Sending) -> Result<Sent, S
 }
 
 /// Sends a clinical answer.
-pub(crate) async fn respond(system: &Arc<System>, respond: Respond) -> Result<Sent, SendError> {
+pub(crate) async fn respond(system: &Arc<System>, respond: &Respond) -> Result<Sent, SendError> {
     let (line, bytes) =
         system.journal.whole(respond.to_message).await?.ok_or(SendError::NotReceived(respond.to_message))?;
     let ready = match &system.protocol {
-        Protocol::Mllp(_) => respond::hl7(&bytes, respond.reject)?,
-        Protocol::Bars { .. } | Protocol::BarsWales => respond::bars(system, &line, &bytes, respond.reject)?,
+        Protocol::Mllp(_) => respond::hl7(system, &bytes, respond)?,
+        Protocol::Bars { .. } | Protocol::BarsWales => respond::bars(system, &line, &bytes, respond)?,
     };
     dispatch(system, ready).await
 }

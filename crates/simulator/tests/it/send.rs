@@ -180,3 +180,28 @@ async fn a_ref_is_responded_to() {
     assert_eq!((message.field("MSA", 2).text(), response.status()), ("M1".into(), Status::Rejected));
     assert_eq!(response.id().unwrap().value, "OOH-1");
 }
+
+#[tokio::test]
+async fn the_same_message_is_the_same_bytes_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, tenant, protocol, id) in [
+        ("a", "england/ooh-riverside", bars(), "3d2c1b0a-0000-4000-8000-000000000001"),
+        ("b", "northern-ireland/ooh-dalriada", hl7(), "M1"),
+    ] {
+        let receiver = start(tenant, protocol.clone()).await;
+        let sending = Sending { message_id: Some(id.to_owned()), ..Sending::new(to()) };
+        for _ in 0..2 {
+            let sender = start_kept(tenant, protocol.clone(), &folder.path().join(name)).await;
+            sender.set_sidecar(receiver.listen());
+            sender.send(&sending).await.unwrap();
+            sender.shutdown().await;
+            // Otherwise the same second would do.
+            tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        }
+        let list = received(&receiver).await;
+        assert_eq!(
+            (list.len(), list[1]["repeat"].as_bool(), list[1]["changed"].as_bool()),
+            (2, Some(true), Some(false))
+        );
+    }
+}
