@@ -3,6 +3,8 @@
 //! A row is written before the broker hears *delivered*; its bytes go when it is finally answered; the row itself
 //! stays, so that the same referral is known when it comes again.
 
+mod rows;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +18,7 @@ use bulkhead_wire::{address_from_wire, envelope_from_wire, time_from_wire};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::cases::Cases;
@@ -25,10 +27,6 @@ use crate::{Delivery, Error};
 
 /// Outcomes that a session may lag behind; then it reads all of them again.
 const OUTCOMES: usize = 1024;
-
-/// How far the broker has confirmed an outcome.
-const DELIVERED_SETTLED: i64 = 1;
-const FINAL_SETTLED: i64 = 2;
 
 /// The inbox, cheap to clone.
 #[derive(Clone)]
@@ -112,16 +110,6 @@ impl Header {
     }
 }
 
-/// A row that waits for its hand-over.
-struct Row {
-    number: u64,
-    id: ReferralId,
-    header: v1::Offer,
-    at: i64,
-    /// When it was set aside; `None` when it waits.
-    set_aside_at: Option<i64>,
-}
-
 impl Inbox {
     /// Takes up what waits in the store.
     pub(crate) async fn open(store: Store) -> Result<Self, Error> {
@@ -134,7 +122,7 @@ impl Inbox {
         let inbox = Self { store, shared: Arc::new(shared) };
         // By case: when the newest that waits was taken in, and when the newest was set aside.
         let mut times = HashMap::<CaseKey, (i64, i64)>::new();
-        for row in inbox.store.run("reading the inbox", waiting).await? {
+        for row in inbox.store.run("reading the inbox", rows::waiting).await? {
             let Some(header) = Header::read(&row.header) else { continue };
             let case = header.case(row.id);
             let (newest, set_aside) = times.entry(case.clone()).or_default();
@@ -165,7 +153,7 @@ impl Inbox {
 
     /// Writes these, in order; they are durable when this returns. Nothing is handed over before `queue_up`.
     pub(crate) async fn take_in(&self, offers: Vec<Offered>) -> Result<Vec<Taken>, Error> {
-        let write = move |db: &Connection| offers.iter().map(|offer| take_in(db, offer)).collect();
+        let write = move |db: &Connection| offers.iter().map(|offer| rows::take_in(db, offer)).collect();
         self.store.run("writing the inbox", write).await
     }
 
@@ -193,7 +181,7 @@ impl Inbox {
 
     /// What waits under a ticket, and how often it was tried.
     pub(crate) async fn load(&self, ticket: u64) -> Result<Option<(Delivery, u32)>, Error> {
-        let row = self.store.run("reading the inbox", move |db| load(db, ticket)).await?;
+        let row = self.store.run("reading the inbox", move |db| rows::load(db, ticket)).await?;
         Ok(row.and_then(|(id, header, digest, tries, bytes)| {
             let header = Header::read(&v1::Offer::decode(&*header).ok()?)?;
             let delivery = Delivery {
@@ -237,7 +225,7 @@ impl Inbox {
     ) -> Result<(), Error> {
         let written = answer.clone();
         let set_aside = hold.is_some();
-        let write = move |db: &Connection| finish(db, ticket, written, set_aside);
+        let write = move |db: &Connection| rows::finish(db, ticket, written, set_aside);
         let (referral_id, attempt) = self.store.run("writing an outcome", write).await?;
         let mut queue = self.queue();
         queue.done(ticket);
@@ -266,12 +254,12 @@ impl Inbox {
 
     /// Every outcome that the broker has not settled, oldest first.
     pub(crate) async fn unsettled(&self) -> Result<Vec<v1::Outcome>, Error> {
-        self.store.run("reading outcomes", unsettled).await
+        self.store.run("reading outcomes", rows::unsettled).await
     }
 
     /// The broker has an outcome durably.
     pub(crate) async fn settle(&self, id: ReferralId, attempt: u32, is_final: bool) -> Result<(), Error> {
-        let settled = if is_final { FINAL_SETTLED } else { DELIVERED_SETTLED };
+        let settled = if is_final { rows::FINAL_SETTLED } else { rows::DELIVERED_SETTLED };
         let write = move |db: &Connection| {
             db.prepare_cached(
                 "UPDATE inbox SET settled = max(settled, ?3)
@@ -333,132 +321,4 @@ impl Inbox {
 /// An outcome on the wire.
 pub(crate) fn outcome(id: ReferralId, attempt: u32, result: Answered) -> v1::Outcome {
     v1::Outcome { referral_id: id.to_string(), attempt, result: Some(result) }
-}
-
-fn take_in(db: &Connection, offer: &Offered) -> rusqlite::Result<Taken> {
-    let known = db
-        .prepare_cached("SELECT number, answer FROM inbox WHERE referral_id = ?1")?
-        .query_row([offer.id.as_bytes()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
-        })
-        .optional()?;
-    let Some((number, answer)) = known else {
-        db.prepare_cached(
-            "INSERT INTO inbox (referral_id, offer, header, digest, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![
-            offer.id.as_bytes(),
-            offer.offer,
-            offer.header.encode_to_vec(),
-            offer.digest.as_bytes(),
-            Timestamp::now().as_millisecond()
-        ])?;
-        let number = db.last_insert_rowid();
-        put_bytes(db, offer)?;
-        return Ok(Taken::Waits(number.unsigned_abs()));
-    };
-    let answer =
-        answer.and_then(|bytes| v1::Outcome::decode(&*bytes).ok()).and_then(|outcome| outcome.result);
-    // What was set aside comes again only when somebody wants it tried again.
-    if matches!(answer, Some(Answered::Exhausted(_))) {
-        db.prepare_cached(
-            "UPDATE inbox SET offer = ?2, header = ?3, tries = 0, answer = NULL, set_aside_at = NULL,
-             settled = 0, at = ?4 WHERE number = ?1",
-        )?
-        .execute(params![
-            number,
-            offer.offer,
-            offer.header.encode_to_vec(),
-            Timestamp::now().as_millisecond()
-        ])?;
-        put_bytes(db, offer)?;
-        return Ok(Taken::Waits(number.unsigned_abs()));
-    }
-    db.prepare_cached("UPDATE inbox SET offer = ?2, settled = 0 WHERE number = ?1")?
-        .execute(params![number, offer.offer])?;
-    Ok(answer.map_or(Taken::Known, Taken::Answered))
-}
-
-fn put_bytes(db: &Connection, offer: &Offered) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO payloads VALUES (?1, ?2)")?
-        .execute(params![offer.id.as_bytes(), &*offer.payload])
-        .map(drop)
-}
-
-fn finish(
-    db: &Connection,
-    ticket: u64,
-    answer: Answered,
-    set_aside: bool,
-) -> rusqlite::Result<(Vec<u8>, u32)> {
-    let encoded =
-        v1::Outcome { referral_id: String::new(), attempt: 0, result: Some(answer) }.encode_to_vec();
-    let set_aside_at = set_aside.then(|| Timestamp::now().as_millisecond());
-    let row: (Vec<u8>, u32) = db
-        .prepare_cached(
-            "UPDATE inbox SET answer = ?2, set_aside_at = ?3 WHERE number = ?1 RETURNING referral_id, offer",
-        )?
-        .query_row(params![ticket as i64, encoded, set_aside_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    db.prepare_cached("DELETE FROM payloads WHERE referral_id = ?1")?.execute([&row.0])?;
-    Ok(row)
-}
-
-/// What waits or is set aside at the start. What waits may have been handed over just before the end, so it may be a repeat.
-fn waiting(db: &Connection) -> rusqlite::Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    let mut select = db.prepare(
-        "SELECT number, referral_id, header, at, set_aside_at FROM inbox
-         WHERE answer IS NULL OR set_aside_at IS NOT NULL ORDER BY number",
-    )?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let (number, id, header): (i64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if let (Ok(id), Ok(header)) = (ReferralId::from_slice(&id), v1::Offer::decode(&*header)) {
-            let (number, at, set_aside_at) = (number.unsigned_abs(), row.get(3)?, row.get(4)?);
-            rows.push(Row { number, id, header, at, set_aside_at });
-        }
-    }
-    drop(found);
-    for row in rows.iter_mut().filter(|row| row.set_aside_at.is_none()) {
-        row.header.possible_duplicate = true;
-        db.prepare_cached("UPDATE inbox SET header = ?2 WHERE number = ?1")?
-            .execute(params![row.number as i64, row.header.encode_to_vec()])?;
-    }
-    Ok(rows)
-}
-
-type Loaded = (Vec<u8>, Vec<u8>, Vec<u8>, u32, Vec<u8>);
-
-fn load(db: &Connection, ticket: u64) -> rusqlite::Result<Option<Loaded>> {
-    db.prepare_cached(
-        "SELECT referral_id, header, digest, tries, bytes FROM inbox JOIN payloads USING (referral_id)
-         WHERE number = ?1",
-    )?
-    .query_row([ticket as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-    .optional()
-}
-
-fn unsettled(db: &Connection) -> rusqlite::Result<Vec<v1::Outcome>> {
-    let mut outcomes = Vec::new();
-    let mut select = db.prepare_cached(
-        "SELECT referral_id, offer, digest, answer, settled FROM inbox WHERE settled < 2 ORDER BY number",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, digest): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(2)?);
-        let (Ok(id), Some(digest)) = (ReferralId::from_slice(&id), Digest::from_slice(&digest)) else {
-            continue;
-        };
-        let attempt = row.get(1)?;
-        if row.get::<_, i64>(4)? < DELIVERED_SETTLED {
-            let delivered = Answered::Delivered(v1::Delivered { digest: digest.to_string() });
-            outcomes.push(outcome(id, attempt, delivered));
-        }
-        let answer = row.get::<_, Option<Vec<u8>>>(3)?;
-        let answer = answer.and_then(|bytes| v1::Outcome::decode(&*bytes).ok());
-        if let Some(result) = answer.and_then(|outcome| outcome.result) {
-            outcomes.push(outcome(id, attempt, result));
-        }
-    }
-    Ok(outcomes)
 }

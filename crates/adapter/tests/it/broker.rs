@@ -14,6 +14,7 @@ use bulkhead_wire::v1::delivery_server::{Delivery, DeliveryServer};
 use bulkhead_wire::v1::ingest_server::{Ingest, IngestServer};
 use bulkhead_wire::v1::receive_request::Frame as Up;
 use bulkhead_wire::v1::receive_response::Frame as Down;
+use bulkhead_wire::v1::referrals_server::{Referrals, ReferralsServer};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
@@ -179,7 +180,8 @@ fn serve(
     let most = bulkhead_transport::MAX_MESSAGE;
     let router = server()
         .add_service(ingest.max_decoding_message_size(most))
-        .add_service(delivery.max_decoding_message_size(most));
+        .add_service(delivery.max_decoding_message_size(most))
+        .add_service(ReferralsServer::new(memory.clone()));
     let serving = tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
     (connections, stop, serving)
 }
@@ -287,6 +289,79 @@ impl Delivery for Memory {
         let (down, frames) = mpsc::channel(64);
         let _ = self.shared.streams.try_send(Stream { up: request.into_inner(), down });
         Ok(Response::new(ReceiverStream::new(frames)))
+    }
+}
+
+/// Knows one service, `2000011147`, and the referrals that were submitted.
+#[tonic::async_trait]
+impl Referrals for Memory {
+    async fn get_referral(
+        &self,
+        request: Request<v1::GetReferralRequest>,
+    ) -> Result<Response<v1::GetReferralResponse>, Status> {
+        let id = request.into_inner().id;
+        if !self.shared.known.lock().unwrap().contains_key(&id) {
+            return Err(Status::not_found("no such referral"));
+        }
+        let tenant = TenantId::parse(TENANT).unwrap();
+        let referral = v1::Referral {
+            referral_id: ReferralId::derive(&tenant, &MessageId::parse(&id).unwrap()).to_string(),
+            tenant: TENANT.to_owned(),
+            envelope: Some(v1::Envelope { message_id: id, ..v1::Envelope::default() }),
+            state: v1::State::Delivered as i32,
+            ..v1::Referral::default()
+        };
+        Ok(Response::new(v1::GetReferralResponse { referrals: vec![referral] }))
+    }
+
+    type WatchReferralStream = ReceiverStream<Result<v1::WatchReferralResponse, Status>>;
+
+    async fn watch_referral(
+        &self,
+        _: Request<v1::WatchReferralRequest>,
+    ) -> Result<Response<Self::WatchReferralStream>, Status> {
+        Err(Status::unimplemented("not used"))
+    }
+
+    async fn list_referrals(
+        &self,
+        _: Request<v1::ListReferralsRequest>,
+    ) -> Result<Response<v1::ListReferralsResponse>, Status> {
+        Err(Status::unimplemented("not used"))
+    }
+
+    type WatchEventsStream = ReceiverStream<Result<v1::WatchEventsResponse, Status>>;
+
+    async fn watch_events(
+        &self,
+        _: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        Err(Status::unimplemented("not used"))
+    }
+
+    async fn resolve_service(
+        &self,
+        request: Request<v1::ResolveServiceRequest>,
+    ) -> Result<Response<v1::ResolveServiceResponse>, Status> {
+        let address = request.into_inner().address.unwrap();
+        if address.value != "2000011147" {
+            return Err(Refusal::new(Code::ServiceUnknown, "as told").into());
+        }
+        Ok(Response::new(v1::ResolveServiceResponse {
+            service_id: "england/ooh-riverside".to_owned(),
+            tenant: "england/ooh-riverside".to_owned(),
+            protocol: "bars".to_owned(),
+            version: "1.0".to_owned(),
+            max_bytes: 0,
+            identifiers: vec![address],
+        }))
+    }
+
+    async fn get_status(
+        &self,
+        _: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        Err(Status::unimplemented("not used"))
     }
 }
 

@@ -5,7 +5,9 @@
 mod broker;
 mod config;
 mod delivery;
+mod directory;
 mod mllp;
+mod secrecy;
 mod spool;
 mod system;
 mod world;
