@@ -1,0 +1,95 @@
+//! Writes our answer to a message of the local system.
+//!
+//! No text of an answer is taken from the message: it says what and where, never what stands there.
+
+use bulkhead_format_hl7::ack::{Reply, Stamp, ack};
+use bulkhead_format_hl7::time::Precision;
+use bulkhead_format_hl7::{AckCode, Condition, Message, Mode, Original, Ts};
+use jiff::{Timestamp, tz::TimeZone};
+use uuid::Uuid;
+
+use crate::refusal::{Blame, Refusal};
+use crate::settings::{Acknowledgement, Answers, Negative};
+
+/// The most of MSA-3 that v2.4 has room for (HL7 v2.4 section 2.16.8.3).
+const TEXT: usize = 80;
+
+/// What the local system is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is taken; the text says how, where that is worth saying.
+    Taken(Option<&'static str>),
+    /// It is not.
+    Not(Refusal),
+}
+
+/// Which answers a message gets: what it asks for, or what is configured.
+pub(crate) fn mode(configured: Acknowledgement, asked: Mode) -> Mode {
+    match (configured, asked) {
+        (Acknowledgement::Original, _) => Mode::Original,
+        (Acknowledgement::Enhanced, Mode::Original) => {
+            Mode::Enhanced { accept: Condition::Always, application: Condition::Never }
+        }
+        (Acknowledgement::AsAsked | Acknowledgement::Enhanced, asked) => asked,
+    }
+}
+
+/// The answer that goes out at once; `None` where the message asks for none.
+pub(crate) fn write(
+    original: &Original,
+    mode: Mode,
+    letters: &Answers,
+    verdict: &Verdict,
+) -> Option<Message> {
+    let wanted = match mode {
+        Mode::Original => true,
+        Mode::Enhanced { accept, .. } => accept.wants(matches!(verdict, Verdict::Taken(_))),
+    };
+    if !wanted {
+        return None;
+    }
+    let commit = matches!(mode, Mode::Enhanced { .. });
+    let reply = match verdict {
+        Verdict::Taken(text) => {
+            let code = if commit { AckCode::CommitAccept } else { AckCode::ApplicationAccept };
+            text.iter().fold(Reply::new(code), |reply, text| reply.text(*text))
+        }
+        Verdict::Not(refusal) => {
+            let reply = Reply::new(code(letters, refusal.blame, commit));
+            reply.text(shortened(&refusal.text)).issues(refusal.issues.iter().cloned())
+        }
+    };
+    ack(original, &reply, &stamp()).ok()
+}
+
+/// The letters of a negative answer.
+pub(crate) fn code(letters: &Answers, blame: Blame, commit: bool) -> AckCode {
+    let negative = match blame {
+        Blame::Unsupported => letters.unsupported,
+        Blame::Content => letters.content,
+        Blame::Refused => letters.refused,
+        Blame::TryAgain => letters.try_again,
+    };
+    match (negative, commit) {
+        (Negative::Ae, false) => AckCode::ApplicationError,
+        (Negative::Ar, false) => AckCode::ApplicationReject,
+        (Negative::Ae, true) => AckCode::CommitError,
+        (Negative::Ar, true) => AckCode::CommitReject,
+    }
+}
+
+/// The header to answer to bytes that hold none: MSA-2 is then empty, and ERR says why.
+pub(crate) fn headless() -> Option<Original> {
+    Original::salvage(b"MSH|^~\\&|||BULKHEAD|||||||P|2.4\r")
+}
+
+/// Now, under a control id that nobody has had.
+pub(crate) fn stamp() -> Stamp {
+    let random = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+    let now = Timestamp::now().to_zoned(TimeZone::UTC);
+    Stamp { at: Ts::with_offset(&now, Precision::Second), control_id: random[..20].to_owned() }
+}
+
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(TEXT).collect()
+}

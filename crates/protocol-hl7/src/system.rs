@@ -1,0 +1,120 @@
+//! Gives referrals to the local system: what the kit calls.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulkhead_adapter::{Delivery, LocalSystem, MllpClient, Outcome, Receipt, RefusedLater};
+use bulkhead_format_hl7::ack::{Reply, ack, rri};
+use bulkhead_format_hl7::{ErrorCode, Issue, Message, Original, Rules};
+use bulkhead_model::{Code, Kind, Reason, ReferralId, TenantId};
+use bulkhead_translation::{Remembered, control_id};
+use std::time::Duration;
+use tokio::sync::SetOnce;
+use tracing::debug;
+
+use crate::Config;
+use crate::answer::{code, shortened, stamp};
+use crate::memory::Memory;
+use crate::outgoing::outgoing;
+use crate::refusal::Blame;
+use crate::say::say;
+use crate::settings::TellRefusals;
+
+/// Not before this a hand-over is tried again that failed on our side.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The local system, as the kit sees it.
+pub(crate) struct Hl7System {
+    config: Arc<Config>,
+    tenant: TenantId,
+    client: MllpClient,
+    /// The notes belong to the kit, which is started with this.
+    memory: SetOnce<Memory>,
+}
+
+impl Hl7System {
+    pub(crate) fn new(config: Arc<Config>, tenant: TenantId, client: MllpClient) -> Self {
+        Self { config, tenant, client, memory: SetOnce::new() }
+    }
+
+    /// Gives it the notes of the kit; until then nothing is handed over.
+    pub(crate) fn remember_in(&self, memory: Memory) {
+        let _ = self.memory.set(memory);
+    }
+
+    /// What an update, a cancellation or an answer is about.
+    async fn about(&self, delivery: &Delivery) -> Result<Option<Remembered>, bulkhead_adapter::Error> {
+        let memory = self.memory.wait().await;
+        match (delivery.envelope.kind, &delivery.envelope.case_id) {
+            (Kind::Response, _) => Ok(memory.answered(&delivery.envelope).await?.map(|sent| sent.remembered)),
+            (Kind::Update | Kind::Cancel, Some(case)) => {
+                let received = memory.received(&delivery.tenant, case).await?;
+                Ok(received.map(|received| received.remembered))
+            }
+            (Kind::Request | Kind::Update | Kind::Cancel, _) => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl LocalSystem for Hl7System {
+    async fn hand_over(&self, delivery: &Delivery) -> Outcome {
+        let remembered = match self.about(delivery).await {
+            Ok(remembered) => remembered,
+            Err(error) => return Outcome::Retry { after: AGAIN, cause: error.to_string() },
+        };
+        let outgoing = match outgoing(delivery, remembered, self.tenant.nation(), &self.config) {
+            Ok(outgoing) => outgoing,
+            Err(reason) => return Outcome::Refused(reason.reason()),
+        };
+        // Before it is sent, because the answer of a person may come at once.
+        if let Err(error) = self.memory.wait().await.receives(delivery, &outgoing.message).await {
+            return Outcome::Retry { after: AGAIN, cause: error.to_string() };
+        }
+        debug!(tenant = %self.tenant, referral = %delivery.id, omissions = outgoing.omissions.len(), "sending");
+        match self.client.hand_over(outgoing.message.as_bytes()).await {
+            Outcome::Delivered(receipt) => {
+                Outcome::Delivered(Receipt { omissions: outgoing.omissions, ..receipt })
+            }
+            other => other,
+        }
+    }
+
+    async fn probe(&self) -> Result<(), String> {
+        self.client.probe().await
+    }
+
+    async fn tell_refusal(&self, refused: &RefusedLater) -> Outcome {
+        let cannot = |why: &str| Outcome::Refused(Reason::new(Code::ReceiverRefused, why));
+        let Some(form) = self.config.tell_refusals else {
+            return cannot("no way to tell the local system is configured");
+        };
+        let rules = Rules { versions: None, ..self.config.rules.clone() };
+        let Ok(original) = Message::parse_with(refused.payload.bytes().clone(), &rules) else {
+            return cannot("what was submitted cannot be read");
+        };
+        let code = code(&self.config.answers, Blame::Refused, false);
+        let text = shortened(&format!("accepted before, now refused: {}", refused.reason.code));
+        let issue = Issue::error(ErrorCode::INTERNAL, None, text.clone());
+        let reply = Reply::new(code).text(text).issues([issue]);
+        let mut stamp = stamp();
+        match form {
+            TellRefusals::Rri => {
+                // The same at each attempt, and no id of anything else.
+                let referral = ReferralId::derive(&self.tenant, &refused.envelope.message_id);
+                stamp.control_id = control_id(&ReferralId::of_record(&referral.to_string(), 0, 0));
+                match rri(&original, &reply, None, &stamp) {
+                    Ok(message) => self.client.hand_over(message.as_bytes()).await,
+                    Err(error) => cannot(&error.to_string()),
+                }
+            }
+            TellRefusals::Ack => match ack(&Original::of(&original), &reply, &stamp) {
+                Ok(message) => match say(&self.config.send, &message).await {
+                    Ok(()) => Outcome::Delivered(Receipt::new("ACK")),
+                    Err(cause) => Outcome::Retry { after: AGAIN, cause },
+                },
+                Err(error) => cannot(&error.to_string()),
+            },
+        }
+    }
+}
