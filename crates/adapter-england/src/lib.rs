@@ -5,6 +5,7 @@
 
 mod config;
 mod settings;
+mod translate;
 
 use bulkhead_adapter::{Config, Error};
 use bulkhead_process::Drain;

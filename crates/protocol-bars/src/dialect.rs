@@ -4,6 +4,7 @@ use bulkhead_format_bars::accept::Version;
 use bulkhead_format_bars::capability::Definition;
 use bulkhead_format_bars::{HeaderRules, Party, Rules, Syntax};
 use bulkhead_model::Protocol;
+use bulkhead_translation::BarsProfile;
 
 /// A nation's BaRS. All of it is data; an adapter may change what its deployment wants otherwise.
 #[derive(Debug, Clone)]
@@ -32,11 +33,13 @@ pub struct Dialect {
     pub capability_version: String,
     /// What the CapabilityStatement and the MessageDefinitions offer.
     pub receives: Vec<Definition>,
+    /// What the local system shows, for what is translated for it.
+    pub profile: BarsProfile,
 }
 
 impl Dialect {
     /// The BaRS guide, as England has it.
-    pub fn england() -> Self {
+    pub fn england(profile: BarsProfile) -> Self {
         Self {
             protocol: Protocol::Bars,
             rules: Rules::default(),
@@ -50,12 +53,13 @@ impl Dialect {
             publisher: "Bulkhead".to_owned(),
             capability_version: "1.4.0".to_owned(),
             receives: Definition::ALL.to_vec(),
+            profile,
         }
     }
 
     /// The Welsh eReferrals service (NWRI): JSON, `Accept` with exactly version 1.2.0, more headers, literal names
     /// of organisations, no updates, and 501 for `GET /ServiceRequest`.
-    pub fn wales() -> Self {
+    pub fn wales(profile: BarsProfile) -> Self {
         Self {
             protocol: Protocol::BarsWales,
             rules: Rules::wales_nwri(),
@@ -69,6 +73,7 @@ impl Dialect {
             publisher: "NHS Wales".to_owned(),
             capability_version: "1.3.0".to_owned(),
             receives: vec![Definition::Referral, Definition::Cancelled],
+            profile,
         }
     }
 }

@@ -13,12 +13,28 @@
 //! Start reading at `face.rs`, then `process.rs` (what is checked, in which order) and `answer.rs` (what is
 //! said); on the other side at `system.rs`. `README.md` says what travels and what does not.
 
+mod answer;
+mod broker;
+mod client;
 mod config;
+mod context;
 mod dialect;
+mod face;
+mod memory;
+mod outgoing;
+mod pages;
+mod process;
+mod refusal;
+mod reply;
+mod requests;
+mod routes;
 mod running;
 mod settings;
+mod system;
 
 pub use config::{Config, Offer};
 pub use dialect::Dialect;
+pub use face::{Face, FaceConfig};
 pub use running::{Running, start};
 pub use settings::{ServiceSettings, Settings};
+pub use system::BarsSystem;
