@@ -20,6 +20,8 @@ use crate::{Delivery, LocalSystem, Outcome, backoff};
 
 /// How long what was begun may keep a stopping sidecar from stopping.
 const GRACE: Duration = Duration::from_secs(8);
+/// How long the others may go first at most.
+const LONGEST_AFTER_A_FALL: Duration = Duration::from_secs(10);
 /// Omissions that an outcome names at most.
 const MAX_OMISSIONS: usize = 64;
 
@@ -32,7 +34,16 @@ pub(crate) struct HandOver {
     config: InboxConfig,
     tenant: String,
     answered: Arc<AtomicU64>,
-    falls: Arc<Mutex<HashMap<u64, u64>>>,
+    falls: Arc<Mutex<HashMap<u64, Fall>>>,
+}
+
+/// A referral that found the local system down.
+#[derive(Clone, Copy)]
+struct Fall {
+    /// How often in a row.
+    times: u32,
+    /// How many answers there had been.
+    answered: u64,
 }
 
 impl HandOver {
@@ -84,7 +95,7 @@ impl HandOver {
             }
             Err(error) => {
                 error!(tenant = self.tenant, %error, "the inbox cannot be read");
-                return self.again(ticket, 0, Duration::from_secs(5)).await;
+                return self.again(ticket, 0, tokio::time::sleep(Duration::from_secs(5))).await;
             }
         };
         let began = Instant::now();
@@ -118,12 +129,14 @@ impl HandOver {
         match outcome {
             Outcome::Down { cause } => {
                 let now = self.answered.load(Ordering::Relaxed);
-                let before = falls.insert(ticket, now);
+                let before = falls.get(&ticket).copied();
+                let times = before.map_or(1, |fall| fall.times + 1);
+                falls.insert(ticket, Fall { times, answered: now });
                 match before {
-                    Some(before) if before < now => Outcome::Retry {
-                        after: Duration::ZERO,
-                        cause: format!("{cause}, for this referral only"),
-                    },
+                    Some(fall) if fall.answered < now => {
+                        let cause = format!("{cause}, for this referral only");
+                        Outcome::Retry { after: Duration::ZERO, cause }
+                    }
                     Some(_) | None => Outcome::Down { cause },
                 }
             }
@@ -155,8 +168,7 @@ impl HandOver {
             }
             Outcome::Down { cause } => {
                 self.presence.went_down(cause);
-                // Other cases go first when it is up again: it may be this one that it does not bear.
-                let pause = backoff::pause(self.config.retry.0, self.config.retry.1, 0);
+                let pause = self.after_a_fall(ticket);
                 self.again(ticket, tries, pause).await;
             }
             Outcome::Retry { cause, .. } if tries + 1 >= self.config.budget => {
@@ -170,12 +182,14 @@ impl HandOver {
             Outcome::Retry { after, cause } => {
                 info!(tenant = self.tenant, %referral, tries = tries + 1, cause, "to be tried again");
                 let (first, longest) = self.config.retry;
-                self.again(ticket, tries + 1, backoff::pause(first, longest, tries).max(after)).await;
+                let pause = backoff::pause(first, longest, tries).max(after);
+                self.again(ticket, tries + 1, tokio::time::sleep(pause)).await;
             }
         }
     }
 
     async fn finish(&self, ticket: u64, answer: Answered, hold: Option<&bulkhead_model::CaseKey>) {
+        self.falls.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
         let mut tries = 0;
         // Without its record the outcome would be lost, and the referral handed over again: so this goes on.
         while let Err(error) = self.inbox.finish(ticket, answer.clone(), hold).await {
@@ -185,7 +199,21 @@ impl HandOver {
         }
     }
 
-    async fn again(&self, ticket: u64, tries: u32, pause: Duration) {
+    /// One that finds the local system down again lets the others go first when it is up: it may be this one that
+    /// it does not bear, and only the others' answers can show that.
+    fn after_a_fall(&self, ticket: u64) -> impl Future<Output = ()> + Send + 'static {
+        let falls = self.falls.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = falls.get(&ticket).map_or(1, |fall| fall.times);
+        let first = self.config.retry.0;
+        let pause = (times > 1).then(|| backoff::pause(first, LONGEST_AFTER_A_FALL.max(first), times - 2));
+        let presence = self.presence.clone();
+        async move {
+            presence.up().await;
+            tokio::time::sleep(pause.unwrap_or_default()).await;
+        }
+    }
+
+    async fn again(&self, ticket: u64, tries: u32, pause: impl Future<Output = ()> + Send + 'static) {
         if let Err(error) = self.inbox.again(ticket, tries, pause).await {
             error!(tenant = self.tenant, %error, "a try cannot be counted");
         }

@@ -199,12 +199,17 @@ impl Inbox {
         }))
     }
 
-    /// It waits again, first of its case; `tries` were spent.
-    pub(crate) async fn again(&self, ticket: u64, tries: u32, pause: Duration) -> Result<(), Error> {
+    /// It waits again, first of its case, once `pause` is over; `tries` were spent.
+    pub(crate) async fn again(
+        &self,
+        ticket: u64,
+        tries: u32,
+        pause: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
         let inbox = self.clone();
         // Not tracked: a pause is no work that a stop should wait for.
         tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
+            pause.await;
             inbox.queue().again(ticket);
             inbox.shared.wake.notify_one();
         });

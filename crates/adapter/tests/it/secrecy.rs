@@ -10,11 +10,11 @@ use crate::world::{World, offer, submission, until};
 
 const PATIENT: &str = "Bronwen 9434765919";
 
-/// On one thread, so that the capture hears all that the sidecar says.
+/// The capture is the whole process's, so it hears all threads, and the other tests too.
 #[tokio::test]
 async fn no_payload_is_logged() {
     let capture = Capture::new();
-    let _kept = tracing::subscriber::set_default(capture.subscriber());
+    tracing::subscriber::set_global_default(capture.subscriber()).unwrap();
     let mut world = World::new().await;
     world.inbox.budget = 2;
     world.system.answers([retry(), refused(), retry(), retry()]);
