@@ -3,7 +3,7 @@
 use bulkhead_adapter::Error;
 use bulkhead_protocol_bars::Dialect;
 
-use crate::translate::conventions;
+use crate::translate::{bars_profile, conventions};
 use crate::{Protocol, SystemSettings};
 
 /// The configuration of the face that the settings choose.
@@ -15,7 +15,7 @@ pub(crate) enum Face {
 pub(crate) fn face(system: &SystemSettings) -> Result<Face, Error> {
     match (system.protocol, &system.bars, &system.hl7) {
         (Protocol::Bars, Some(bars), None) => {
-            bulkhead_protocol_bars::Config::from_settings(bars, Dialect::wales())
+            bulkhead_protocol_bars::Config::from_settings(bars, Dialect::wales(bars_profile()))
                 .map(|bars| Face::Bars(Box::new(bars)))
         }
         (Protocol::Hl7v2, None, Some(hl7)) => {

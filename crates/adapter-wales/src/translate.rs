@@ -3,7 +3,7 @@
 use bulkhead_adapter::{AckPolicy, OnAck, SendMode};
 use bulkhead_format_hl7::Version;
 use bulkhead_protocol_hl7::{Acknowledgement, Answers, Conventions};
-use bulkhead_translation::{Profile, profiles};
+use bulkhead_translation::{BarsProfile, Profile, profiles};
 
 /// The conventions of the DHCW guide and of the Integration Hub: original mode whatever MSH-15 says (MSH-16 is
 /// ignored there), AE for a technical fault that is worth another try, AR for what a person must look at, one
@@ -24,4 +24,9 @@ pub(crate) fn conventions() -> Conventions {
 
 fn profile(version: Version) -> Profile {
     Profile { version, ..profiles::wales_ooh() }
+}
+
+/// BaRS as the Welsh e-referrals service has it.
+pub(crate) fn bars_profile() -> BarsProfile {
+    profiles::wales_bars()
 }

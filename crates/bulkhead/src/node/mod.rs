@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub(crate) use config::NodeConfig;
+pub(crate) use config::{DirectoryFile, NodeConfig};
 
 /// How long a draining node waits for what is under way.
 const GRACE: Duration = Duration::from_secs(8);

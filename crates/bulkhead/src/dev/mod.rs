@@ -1,0 +1,199 @@
+//! `bulkhead dev`: a small country in one process.
+//!
+//! Four cells, each a node on an embedded log of its own; the sidecars of every demo tenant; behind each a
+//! simulator of its clinical system. Everything meets over the real protocols on loopback.
+
+mod banner;
+mod dev_json;
+mod pki;
+mod ports;
+mod tenants;
+mod traffic;
+mod world;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bulkhead_model::Nation;
+use bulkhead_process::Drain;
+use bulkhead_routing::{self as routing, CrashBetweenAppends, FarCell};
+use clap::Args;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::node::{DirectoryFile, Node, NodeConfig};
+use dev_json::DevJson;
+use pki::Pki;
+use ports::PortPlan;
+use tenants::Tenants;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  bulkhead dev                              start, or carry on where it stopped
+  bulkhead dev --fresh --traffic 20         start empty, with 20 referrals a second
+  bulkhead dev --port-base 7000             the same ports at every start
+
+When everything is up it prints the tenants, five commands to try and one line `ready`, and writes
+<data-dir>/dev.json, which the other commands read. SIGINT or SIGTERM drains; a second one ends at once.";
+
+/// How long everything may take to stop.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// What `bulkhead dev` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Where logs, keys, spools and journals are kept.
+    #[arg(long, default_value = ".bulkhead", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Start empty: what an earlier start left in the data directory is removed.
+    #[arg(long)]
+    fresh: bool,
+    /// The first port; the others follow it. Without it: free ones.
+    #[arg(long, value_name = "PORT")]
+    port_base: Option<u16>,
+    /// Referrals a second between the demo tenants.
+    #[arg(long, default_value_t = 0.0, value_name = "N")]
+    traffic: f64,
+    /// The seed of that traffic.
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    traffic_seed: u64,
+    /// Test-only: end the process at the n-th decision, between its two appends.
+    #[arg(long, default_value_t = 0, hide = true)]
+    crash_between_appends: u64,
+}
+
+/// Runs until the drain starts.
+pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result<()> {
+    prepare(&settings)?;
+    let data_dir = settings.data_dir.canonicalize()?;
+    let pki = Pki::open(&data_dir)?;
+    let plan = PortPlan::new(settings.port_base)?;
+    let directory = world::directory(|operator| pki.public_key(operator));
+    fs::write(data_dir.join("directory.toml"), &directory)?;
+
+    let cells = Drain::new();
+    let mut nodes: JoinSet<Result<()>> = JoinSet::new();
+    let mut ready = Vec::new();
+    let crash = CrashBetweenAppends::at(settings.crash_between_appends);
+    for nation in Nation::ALL {
+        let config = node_config(nation, &data_dir, &pki, &plan, &directory, crash.clone())?;
+        let (grpc, http) = plan.cell(nation).listeners()?;
+        let node = Node::open(config, grpc, http).await.with_context(|| format!("the cell of {nation}"))?;
+        ready.push(node.health());
+        nodes.spawn(node.run(cells.clone()));
+    }
+    for health in ready {
+        tokio::select! {
+            () = health.ready() => {}
+            Some(ended) = nodes.join_next() => {
+                ended.context("a cell panicked")??;
+                bail!("a cell ended before it was ready");
+            }
+        }
+    }
+    let sidecars = Drain::new();
+    let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars).await?;
+    dev_json(&plan, &pki, &tenants).write(&data_dir)?;
+    if !quiet {
+        banner::print(&settings.data_dir, &tenants);
+    }
+    banner::ready();
+
+    let errands = traffic::start(settings.traffic, settings.traffic_seed, &tenants, drain.clone());
+    let failed = tokio::select! {
+        () = drain.started() => None,
+        ended = nodes.join_next() => ended,
+    };
+    drain.start();
+    let stop = async {
+        errands.await.ok();
+        sidecars.start();
+        tenants.stopped().await;
+        cells.start();
+        while let Some(ended) = nodes.join_next().await {
+            if let Ok(Err(error)) = ended {
+                warn!(%error, "a cell did not end well");
+            }
+        }
+    };
+    if tokio::time::timeout(GRACE, stop).await.is_err() {
+        warn!("not everything had stopped after {GRACE:?}; what is durable is kept");
+    }
+    match failed {
+        None => Ok(()),
+        Some(ended) => ended.context("a cell panicked")?,
+    }
+}
+
+/// Makes the data directory; with `--fresh` removes what an earlier start left there, and nothing else.
+fn prepare(settings: &Settings) -> Result<()> {
+    let dir = &settings.data_dir;
+    if settings.fresh && dir.exists() {
+        let ours = dir.join("directory.toml").exists() || fs::read_dir(dir)?.next().is_none();
+        if !ours {
+            bail!("{} holds something else than a demo world; --fresh would remove it", dir.display());
+        }
+        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be emptied", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))
+}
+
+fn node_config(
+    nation: Nation,
+    data_dir: &Path,
+    pki: &Pki,
+    plan: &PortPlan,
+    directory: &str,
+    crash: CrashBetweenAppends,
+) -> Result<NodeConfig> {
+    let mut routing = routing::Config::new(nation, format!("{nation}-1"));
+    routing.crash = crash;
+    for far in Nation::ALL.into_iter().filter(|far| *far != nation) {
+        let cell = FarCell { addresses: vec![plan.cell(far).grpc.to_string()], server_name: pki::server_name(far) };
+        routing.far.insert(far, cell);
+    }
+    let data_dir = data_dir.join("cells").join(nation.as_str());
+    fs::create_dir_all(&data_dir)?;
+    Ok(NodeConfig {
+        nation,
+        data_dir,
+        credentials: pki.cell(nation)?,
+        routing,
+        directory: Some(DirectoryFile { name: "directory.toml".into(), text: directory.to_owned() }),
+    })
+}
+
+fn dev_json(plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJson {
+    let text = |path: PathBuf| path.display().to_string();
+    DevJson {
+        pid: std::process::id(),
+        log: "embedded",
+        demo: true,
+        ca: text(pki.ca()),
+        cells: Nation::ALL
+            .into_iter()
+            .map(|nation| dev_json::Cell {
+                nation: nation.to_string(),
+                nodes: vec![dev_json::Node {
+                    name: format!("{nation}-1"),
+                    grpc: plan.cell(nation).grpc,
+                    http: plan.cell(nation).http,
+                }],
+            })
+            .collect(),
+        tenants: tenants.dev_json(pki),
+        operators: world::operators()
+            .map(|(nation, name)| {
+                let files = pki.operator_files(&name);
+                dev_json::Operator {
+                    nation: nation.to_string(),
+                    key: text(files.key),
+                    certificate: text(files.certificate),
+                    name,
+                }
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Which port is whose. All are chosen at once, because cells dial one another and simulators their sidecars.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+
+use anyhow::{Context, Result};
+use bulkhead_model::Nation;
+use tokio::net::TcpListener;
+
+use super::world;
+
+/// The ports of a cell's node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CellPorts {
+    pub(super) grpc: SocketAddr,
+    pub(super) http: SocketAddr,
+}
+
+impl CellPorts {
+    /// Opens both.
+    pub(super) fn listeners(&self) -> Result<(TcpListener, TcpListener)> {
+        Ok((listen(self.grpc)?, listen(self.http)?))
+    }
+}
+
+/// The ports of a tenant's sidecar and simulator.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TenantPorts {
+    pub(super) sidecar_http: SocketAddr,
+    pub(super) sidecar_listen: SocketAddr,
+    pub(super) simulator_listen: SocketAddr,
+    pub(super) simulator_http: SocketAddr,
+}
+
+/// All ports of the demo world.
+pub(super) struct PortPlan {
+    cells: Vec<CellPorts>,
+    tenants: Vec<TenantPorts>,
+}
+
+impl PortPlan {
+    /// From `base` upwards, or free ones.
+    pub(super) fn new(base: Option<u16>) -> Result<Self> {
+        let count = Nation::ALL.len() * 2 + world::TENANTS.len() * 4;
+        let addresses = match base {
+            Some(base) => (0..count)
+                .map(|n| base.checked_add(u16::try_from(n).ok()?).map(loopback))
+                .collect::<Option<Vec<_>>>()
+                .with_context(|| format!("--port-base {base} leaves no room for {count} ports"))?,
+            None => free(count)?,
+        };
+        let (cells, tenants) = addresses.split_at(Nation::ALL.len() * 2);
+        Ok(Self {
+            cells: cells.chunks_exact(2).map(|two| CellPorts { grpc: two[0], http: two[1] }).collect(),
+            tenants: tenants
+                .chunks_exact(4)
+                .map(|four| TenantPorts {
+                    sidecar_http: four[0],
+                    sidecar_listen: four[1],
+                    simulator_listen: four[2],
+                    simulator_http: four[3],
+                })
+                .collect(),
+        })
+    }
+
+    pub(super) fn cell(&self, nation: Nation) -> CellPorts {
+        self.cells[nation as usize]
+    }
+
+    pub(super) fn tenant(&self, index: usize) -> TenantPorts {
+        self.tenants[index]
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Free ones, held together while they are chosen so that no two are the same.
+fn free(count: usize) -> Result<Vec<SocketAddr>> {
+    let held: Vec<StdListener> = (0..count).map(|_| StdListener::bind(loopback(0))).collect::<Result<_, _>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let listener = StdListener::bind(address).with_context(|| format!("port {address} is taken"))?;
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
