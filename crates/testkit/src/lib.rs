@@ -1,2 +1,3 @@
 //! samples, fakes, conformance suites, history checker
+pub mod history;
 pub mod log_conformance;

@@ -1,0 +1,163 @@
+//! What can be wrong with a history.
+
+use std::fmt;
+
+use bulkhead_model::State;
+
+/// One fault, with the ids by which it can be looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    /// Accepted, and no ledger knows it.
+    Vanished {
+        /// The message.
+        message_id: String,
+    },
+    /// A ledger says *acknowledged*, and the receiver never took it.
+    NeverArrived {
+        /// The message.
+        message_id: String,
+        /// Who should have it.
+        to: String,
+    },
+    /// Accepted, and still on its way when nothing moves any more.
+    Stuck {
+        /// The message.
+        message_id: String,
+        /// Where it stopped.
+        state: State,
+    },
+    /// Taken by somebody whom it is not for.
+    Astray {
+        /// The message.
+        message_id: String,
+        /// Whom it is for.
+        to: String,
+        /// Who took it.
+        at: String,
+    },
+    /// Taken again as if it were new.
+    Twice {
+        /// The message.
+        message_id: String,
+        /// Who took it.
+        at: String,
+    },
+    /// Taken under two ids.
+    UnderTwoIds {
+        /// The message.
+        message_id: String,
+        /// The ids under which it came.
+        ids: Vec<String>,
+    },
+    /// Taken under an id that belongs to nothing that was sent.
+    Stranger {
+        /// The id under which it came.
+        message_id: String,
+        /// Its case.
+        case: Option<String>,
+        /// Who took it.
+        at: String,
+    },
+    /// Repeated although nothing had crashed since the time before.
+    NeedlessRepeat {
+        /// The message.
+        message_id: String,
+        /// Who took it.
+        at: String,
+    },
+    /// Repeated with other bytes.
+    RepeatChanged {
+        /// The message.
+        message_id: String,
+        /// Who took it.
+        at: String,
+    },
+    /// Two messages of a case were taken in the wrong order.
+    OutOfOrder {
+        /// The case.
+        case: String,
+        /// Sent first.
+        first: String,
+        /// Sent later, taken earlier.
+        later: String,
+    },
+    /// Other bytes arrived than were sent, and nothing was to be translated.
+    BytesDiffer {
+        /// The message.
+        message_id: String,
+        /// What was sent.
+        sent: String,
+        /// What arrived.
+        arrived: String,
+    },
+    /// A ledger's digest is not that of what was sent.
+    DigestDiffers {
+        /// The message.
+        message_id: String,
+        /// Whose ledger.
+        nation: String,
+    },
+    /// Two nations say different things of it.
+    LedgersDisagree {
+        /// The message.
+        message_id: String,
+        /// Each nation with its state.
+        said: Vec<(String, State)>,
+    },
+    /// Its sender was told no, and it was received, and nothing says so.
+    ReceivedThoughRefused {
+        /// The message.
+        message_id: String,
+        /// Who took it.
+        at: String,
+    },
+    /// The sender never got a definite answer, however often it asked.
+    NeverAnswered {
+        /// The message.
+        message_id: String,
+    },
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Vanished { message_id } => write!(f, "{message_id} was accepted and no ledger knows it"),
+            Wrong::NeverArrived { message_id, to } => {
+                write!(f, "{message_id} is acknowledged and {to} never took it")
+            }
+            Wrong::Stuck { message_id, state } => write!(f, "{message_id} stays {}", state.as_str()),
+            Wrong::Astray { message_id, to, at } => write!(f, "{message_id} is for {to} and {at} took it"),
+            Wrong::Twice { message_id, at } => write!(f, "{at} took {message_id} twice as if it were new"),
+            Wrong::UnderTwoIds { message_id, ids } => {
+                write!(f, "{message_id} was taken under several ids: {}", ids.join(", "))
+            }
+            Wrong::Stranger { message_id, case, at } => {
+                write!(f, "{at} took {message_id} (case {case:?}), which nobody sent")
+            }
+            Wrong::NeedlessRepeat { message_id, at } => {
+                write!(f, "{message_id} was repeated to {at} and nothing had crashed")
+            }
+            Wrong::RepeatChanged { message_id, at } => {
+                write!(f, "{message_id} was repeated to {at} with other bytes")
+            }
+            Wrong::OutOfOrder { case, first, later } => {
+                write!(f, "case {case}: {later} was taken before {first}, which was sent first")
+            }
+            Wrong::BytesDiffer { message_id, sent, arrived } => {
+                write!(f, "{message_id} was sent as {sent} and arrived as {arrived}")
+            }
+            Wrong::DigestDiffers { message_id, nation } => {
+                write!(f, "{message_id} has another digest in the ledger of {nation}")
+            }
+            Wrong::LedgersDisagree { message_id, said } => {
+                let said: Vec<_> =
+                    said.iter().map(|(nation, state)| format!("{nation} {}", state.as_str())).collect();
+                write!(f, "{message_id}: {}", said.join(", "))
+            }
+            Wrong::ReceivedThoughRefused { message_id, at } => {
+                write!(f, "the sender of {message_id} was told no and {at} took it")
+            }
+            Wrong::NeverAnswered { message_id } => write!(f, "{message_id} never had a definite answer"),
+        }
+    }
+}
