@@ -117,8 +117,7 @@ fn waits_behind(history: &History, submit: &Submit) -> bool {
             line(earlier) == line(submit)
                 && earlier.order < submit.order
                 && earlier.state().is_some_and(|state| {
-                    in_its_way(state)
-                        && matches!(state, State::Parked | State::Held | State::Quarantined | State::Unknown)
+                    matches!(state, State::Parked | State::Held | State::Quarantined | State::Unknown)
                 })
         })
 }
