@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_model::{Code, Reason};
-use bulkhead_process::Drain;
+use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::v1::outcome::Result as Answered;
 use bulkhead_wire::{reason_to_wire, v1};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::config::InboxConfig;
 use crate::inbox::{Header, Inbox};
@@ -111,7 +111,11 @@ impl HandOver {
     /// One attempt, in a task of its own: neither its time nor its panic is ours.
     async fn attempt(&self, delivery: Delivery) -> Outcome {
         let system = self.system.clone();
-        let mut task = tokio::spawn(async move { system.hand_over(&delivery).await });
+        let span = info_span!("local_hand_over", referral = %delivery.id, attempt = delivery.attempt);
+        if let Some(parent) = &delivery.envelope.traceparent {
+            telemetry::adopt(parent, &span);
+        }
+        let mut task = tokio::spawn(async move { system.hand_over(&delivery).await }.instrument(span));
         match tokio::time::timeout(self.config.hand_over_timeout, &mut task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => retry("the adapter failed"),

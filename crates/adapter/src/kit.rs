@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_model::ServiceAddress;
-use bulkhead_process::{Drain, Health};
+use bulkhead_process::{Drain, Health, telemetry};
 use bulkhead_wire::status::Problem;
-use tracing::{error, info};
+use tracing::{Instrument, error, info, info_span};
 
 use crate::broker::Broker;
 use crate::directory::Directory;
@@ -213,9 +213,19 @@ impl KitHandle {
     }
 
     /// The same for a protocol with another patience: that of the configuration, or this one.
-    pub async fn submit_within(&self, submission: Submission, by_protocol: Duration) -> Answer {
+    ///
+    /// The trace of a referral begins here, or goes on from the envelope's, and travels with it.
+    pub async fn submit_within(&self, mut submission: Submission, by_protocol: Duration) -> Answer {
+        let span = info_span!("local_submit", bytes = submission.payload.len());
+        if let Some(parent) = &submission.envelope.traceparent {
+            telemetry::adopt(parent, &span);
+        }
+        let traceparent = span.in_scope(telemetry::inject);
+        if !traceparent.is_empty() {
+            submission.envelope.traceparent = Some(traceparent);
+        }
         let patience = self.shared.spool.patience(by_protocol);
-        self.shared.spool.submit(submission, patience).await
+        self.shared.spool.submit(submission, patience).instrument(span).await
     }
 
     /// Who takes what is sent to that address, to check a translation before it is submitted. Remembered for a
