@@ -1,0 +1,89 @@
+//! Referrals for the local system.
+
+use bulkhead_format_hl7::AckCode;
+use bulkhead_model::{Envelope, Kind};
+use bulkhead_wire::v1::outcome::Result as Outcome;
+
+use crate::line::Does;
+use crate::world::{World, offer, referral};
+
+async fn handed(does: impl IntoIterator<Item = Does>, message: &str) -> (Outcome, Vec<Vec<u8>>) {
+    let mut world = World::new().await;
+    world.peer.does(does);
+    let sidecar = world.start().await;
+    let mut stream = world.broker.stream().await;
+    let outcome = stream.deliver(offer(message, Kind::Request, "D1")).await;
+    sidecar.stop().await;
+    (outcome, world.peer.received())
+}
+
+fn answer(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Acknowledged(acknowledged) => acknowledged.answer,
+        Outcome::Rejected(rejected) => rejected.reason.unwrap().code,
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn byte_for_byte() {
+    // Z segments, an odd escape and bytes that are no UTF-8 are nobody's business here.
+    let message = referral("M1").replacen("NTE|1|", "ZZZ|a\\Zxy\\b\rNTE|1|", 1);
+    let (outcome, received) = handed([], &message).await;
+    assert_eq!(answer(outcome), "AA");
+    assert_eq!(received, [message.as_bytes()]);
+}
+
+#[tokio::test]
+async fn a_commit_and_an_rri_say_that_it_is_stored() {
+    let (outcome, _) = handed([], &referral("M1").replacen("|P|2.4", "|P|2.4|||AL|NE", 1)).await;
+    assert_eq!(answer(outcome), "CA");
+    let (outcome, _) = handed([Does::Rri], &referral("M1")).await;
+    assert_eq!(answer(outcome), "AA");
+}
+
+#[tokio::test]
+async fn again_under_the_same_control_id() {
+    let script = [Does::Answer(AckCode::ApplicationError), Does::Close];
+    let (outcome, received) = handed(script, &referral("M1")).await;
+    assert_eq!(answer(outcome), "AA");
+    assert_eq!(received, vec![referral("M1").into_bytes(); 3]);
+}
+
+#[tokio::test]
+async fn refused_by_the_local_system() {
+    let (outcome, received) = handed([Does::Answer(AckCode::ApplicationReject)], &referral("M1")).await;
+    assert_eq!((answer(outcome).as_str(), received.len()), ("RECEIVER_REFUSED", 1));
+}
+
+#[tokio::test]
+async fn a_test_message_never_reaches_a_production_system() {
+    let (outcome, received) = handed([], &referral("M1").replacen("|P|2.4", "|T|2.4", 1)).await;
+    assert_eq!((answer(outcome).as_str(), received.len()), ("NOT_TRANSLATABLE", 0));
+}
+
+#[tokio::test]
+async fn larger_than_the_local_system_takes() {
+    let mut world = World::new().await;
+    world.hl7.send.max_message_bytes = Some(300);
+    let sidecar = world.start().await;
+    let mut stream = world.broker.stream().await;
+    let outcome = stream.deliver(offer(referral("M1"), Kind::Request, "D1")).await;
+    assert_eq!(answer(outcome), "PAYLOAD_TOO_LARGE");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_document_is_refused() {
+    for payload in [&b"\x00\x01\x02"[..], b"{}", b"MSH|^~\\&", b"<x/>"] {
+        let mut world = World::new().await;
+        let sidecar = world.start().await;
+        let mut stream = world.broker.stream().await;
+        let envelope = crate::world::offer(payload, Kind::Request, "D1");
+        let read = bulkhead_wire::envelope_from_wire(&envelope.envelope.clone().unwrap()).unwrap();
+        let envelope = Envelope { content_type: "application/octet-stream".to_owned(), ..read };
+        let offer = crate::world::offer_of(payload, envelope, "northern-ireland/ooh-dalriada");
+        assert_eq!(answer(stream.deliver(offer).await), "NOT_TRANSLATABLE");
+        sidecar.stop().await;
+    }
+}
