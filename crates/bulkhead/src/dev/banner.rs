@@ -2,7 +2,15 @@
 
 use std::path::Path;
 
+use anyhow::Result;
+use bulkhead_format_bars::{SampleReferral, SampleService, Syntax};
+use jiff::Timestamp;
+
 use super::tenants::Tenants;
+use super::world::{self, DOS};
+
+/// A referral to try the commands with.
+const SAMPLE: &str = "sample-referral.xml";
 
 /// The tenants with their addresses, and five commands to try.
 #[allow(clippy::print_stdout, reason = "this is the command's output")]
@@ -18,12 +26,26 @@ pub(super) fn print(data_dir: &Path, tenants: &Tenants) {
     };
     println!("\nTry:");
     println!("  bulkhead{context} status");
+    let sample = data_dir.join(SAMPLE);
     println!(
-        "  bulkhead{context} send README.md --from england/nhs111-north --to england/riverside-ooh --wait delivered"
+        "  bulkhead{context} send {} --from england/nhs111-north --to wales/cardiff-ooh --wait acknowledged",
+        sample.display()
     );
     println!("  bulkhead{context} list");
     println!("  bulkhead{context} watch");
     println!("  bulkhead{context} explain SERVICE_UNKNOWN\n");
+}
+
+/// Writes a referral from the first tenant to the fourth, of the median size of real ones.
+pub(super) fn write_sample(data_dir: &Path) -> Result<()> {
+    let service = |index: usize| {
+        let demo = &world::TENANTS[index];
+        SampleService::new(demo.dos, demo.organisation, demo.service)
+    };
+    let sample = SampleReferral::new(1).sized(57_000).between(service(0), service(3));
+    let sample = SampleReferral { at: Timestamp::now(), ..sample };
+    std::fs::write(data_dir.join(SAMPLE), sample.build(Syntax::Xml).write()?)?;
+    Ok(())
 }
 
 /// The line that scripts wait for.

@@ -96,6 +96,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     let sidecars = Drain::new();
     let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars).await?;
     dev_json(&plan, &pki, &tenants).write(&data_dir)?;
+    banner::write_sample(&data_dir)?;
     if !quiet {
         banner::print(&settings.data_dir, &tenants);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use bulkhead_adapter::{Config, InboxConfig, InboxSettings, KitHandle, SpoolConfig, SpoolSettings};
+use bulkhead_adapter::{Config, InboxConfig, InboxSettings, SpoolConfig, SpoolSettings};
 use bulkhead_format_bars::{Identifier, Syntax};
 use bulkhead_model::{Nation, Protocol};
 use bulkhead_process::Drain;
@@ -14,6 +14,9 @@ use bulkhead_protocol_bars::ServiceSettings;
 use bulkhead_protocol_hl7::Name;
 use bulkhead_simulator::traffic::Party;
 use bulkhead_simulator::{Acknowledgement, Address, Config as SimulatorConfig, Handle, Mllp, Simulator};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::dev_json;
 use super::pki::{self, Pki};
@@ -27,7 +30,7 @@ struct Running {
     demo: DemoTenant,
     ports: TenantPorts,
     simulator: Arc<Handle>,
-    kit: KitHandle,
+    stopped: BoxFuture<'static, ()>,
 }
 
 impl Tenants {
@@ -39,10 +42,10 @@ impl Tenants {
             let simulator = Simulator::start(simulator(&demo, ports, data_dir)?)
                 .await
                 .with_context(|| format!("the simulator of {}", demo.id))?;
-            let kit = sidecar(&demo, ports, data_dir, pki, plan, drain.clone())
+            let stopped = sidecar(&demo, ports, data_dir, pki, plan, drain.clone())
                 .await
                 .with_context(|| format!("the sidecar of {}", demo.id))?;
-            running.push(Running { demo, ports, simulator: Arc::new(simulator), kit });
+            running.push(Running { demo, ports, simulator: Arc::new(simulator), stopped });
         }
         Ok(Self(running))
     }
@@ -99,11 +102,11 @@ impl Tenants {
 
     /// Waits until the sidecars have stopped after their drain, then stops the simulators.
     pub(super) async fn stopped(self) {
-        for running in &self.0 {
-            running.kit.stopped().await;
-        }
-        for running in &self.0 {
-            running.simulator.shutdown().await;
+        let (simulators, sidecars): (Vec<_>, Vec<_>) =
+            self.0.into_iter().map(|running| (running.simulator, running.stopped)).unzip();
+        futures::future::join_all(sidecars).await;
+        for simulator in simulators {
+            simulator.shutdown().await;
         }
     }
 }
@@ -157,7 +160,7 @@ async fn sidecar(
     pki: &Pki,
     plan: &PortPlan,
     drain: Drain,
-) -> Result<KitHandle> {
+) -> Result<BoxFuture<'static, ()>> {
     let nation = demo.nation();
     let config = Config {
         tenant: demo.tenant(),
@@ -170,29 +173,29 @@ async fn sidecar(
         spool: SpoolConfig::from_settings(&SpoolSettings::default())?,
         inbox: InboxConfig::from_settings(&InboxSettings::default())?,
     };
-    let kit = match (nation, demo.protocol) {
+    let stopped: BoxFuture<'static, ()> = match (nation, demo.protocol) {
         (Nation::England, _) => {
             let system = bulkhead_adapter_england::SystemSettings { bars: bars(demo, ports, "/FHIR/R4") };
-            bulkhead_adapter_england::serve(system, config, drain).await?.kit
+            bulkhead_adapter_england::serve(system, config, drain).await?.stopped().boxed()
         }
         (Nation::Wales, Protocol::Bars | Protocol::BarsWales) => {
             let system = bulkhead_adapter_wales::SystemSettings::bars(bars(demo, ports, ""));
-            bulkhead_adapter_wales::serve(system, config, drain).await?.kit
+            bulkhead_adapter_wales::serve(system, config, drain).await?.stopped().boxed()
         }
         (Nation::Wales, Protocol::Hl7v2) => {
             let system = bulkhead_adapter_wales::SystemSettings::hl7(hl7(demo, ports));
-            bulkhead_adapter_wales::serve(system, config, drain).await?.kit
+            bulkhead_adapter_wales::serve(system, config, drain).await?.stopped().boxed()
         }
         (Nation::Scotland, _) => {
             let system = bulkhead_adapter_scotland::SystemSettings { hl7: hl7(demo, ports) };
-            bulkhead_adapter_scotland::serve(system, config, drain).await?.kit
+            bulkhead_adapter_scotland::serve(system, config, drain).await?.stopped().boxed()
         }
         (Nation::NorthernIreland, _) => {
             let system = bulkhead_adapter_northern_ireland::SystemSettings { hl7: hl7(demo, ports) };
-            bulkhead_adapter_northern_ireland::serve(system, config, drain).await?.kit
+            bulkhead_adapter_northern_ireland::serve(system, config, drain).await?.stopped().boxed()
         }
     };
-    Ok(kit)
+    Ok(stopped)
 }
 
 fn bars(demo: &DemoTenant, ports: TenantPorts, path: &str) -> bulkhead_protocol_bars::Settings {
