@@ -61,7 +61,7 @@ pub struct Face {
 /// What every request needs.
 struct Desk {
     processor: Arc<Processor>,
-    requests: Semaphore,
+    requests: Arc<Semaphore>,
     host: String,
 }
 
@@ -80,7 +80,7 @@ impl Face {
         let listener = TcpListener::bind(bars.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         info!(%tenant, %address, protocol = bars.dialect.protocol.as_str(), "listening for the local system");
-        let requests = Semaphore::new(bars.in_flight);
+        let requests = Arc::new(Semaphore::new(bars.in_flight));
         let processor = Processor { config: bars, tenant, broker, max_bytes, under_way: UnderWay::default() };
         let desk = Arc::new(Desk { processor: Arc::new(processor), requests, host: address.to_string() });
         Ok(Self { address, serving: tokio::spawn(run(listener, desk, drain)) })
@@ -179,7 +179,7 @@ impl Desk {
     }
 
     async fn process(&self, headers: &HeaderMap, body: Incoming) -> Result<Reply, Refusal> {
-        let Ok(_permit) = self.requests.try_acquire() else {
+        let Ok(permit) = self.requests.clone().try_acquire_owned() else {
             let text = "too many messages at a time";
             let problem = Problem::rec(ErrorKind::TooManyRequests, IssueType::Throttled, text);
             return Err(Refusal::from(problem).after(Duration::from_secs(1)));
@@ -189,7 +189,7 @@ impl Desk {
             let text = "the message did not arrive in time";
             return Err(Problem::rec(ErrorKind::Timeout, IssueType::Timeout, text).into());
         };
-        Ok(self.processor.process(headers.clone(), read?).await)
+        Ok(self.processor.process(headers.clone(), read?, permit).await)
     }
 
     fn not_implemented(&self) -> Refusal {

@@ -31,6 +31,8 @@ mod routes;
 mod running;
 mod settings;
 mod system;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Config, Offer};
 pub use dialect::Dialect;

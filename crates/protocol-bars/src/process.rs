@@ -15,6 +15,7 @@ use bulkhead_translation::{EnvelopeFacts, Remembered, check_bars, envelope_of_ba
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -68,11 +69,20 @@ struct Checked {
 }
 
 impl Processor {
-    /// Answers one message. It goes on when the sender hangs up, so that a retry meets what became of it.
-    pub(crate) async fn process(self: &Arc<Self>, headers: HeaderMap, body: Bytes) -> Reply {
+    /// Answers one message. It goes on when the sender hangs up, so that a retry meets what became of it; so long
+    /// it holds its permit.
+    pub(crate) async fn process(
+        self: &Arc<Self>,
+        headers: HeaderMap,
+        body: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Reply {
         let syntax = syntax_of(&headers);
         let worker = self.clone();
-        let work = tokio::spawn(async move { worker.attempt(&headers, body).await });
+        let work = tokio::spawn(async move {
+            let _permit = permit;
+            worker.attempt(&headers, body).await
+        });
         match work.await {
             Ok(Ok(reply)) => reply,
             Ok(Err(refusal)) => Reply::refusal(&refusal, syntax),
