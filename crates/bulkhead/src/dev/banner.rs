@@ -7,7 +7,7 @@ use bulkhead_format_bars::{SampleReferral, SampleService, Syntax};
 use jiff::Timestamp;
 
 use super::tenants::Tenants;
-use super::world::{self, DOS};
+use super::world;
 
 /// A referral to try the commands with.
 const SAMPLE: &str = "sample-referral.xml";

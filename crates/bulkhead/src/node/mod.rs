@@ -3,7 +3,6 @@
 
 mod config;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use bulkhead_wire::v1;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::warn;
 
 pub(crate) use config::{DirectoryFile, NodeConfig};
 
@@ -38,13 +38,6 @@ pub(crate) struct Node {
     health: Health,
     grpc: TcpListener,
     http: TcpListener,
-}
-
-/// The addresses of a node, once its ports are open.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ports {
-    pub(crate) grpc: SocketAddr,
-    pub(crate) http: SocketAddr,
 }
 
 impl Node {
@@ -71,61 +64,55 @@ impl Node {
         let Node { config, log, embedded, ledger, ledger_follower, control_follower, mut following, health, grpc, http } =
             self;
         let serving = health.condition("serving", "starting");
-        let mut tasks: JoinSet<Result<()>> = JoinSet::new();
-        let answering = health.clone();
-        tasks.spawn(async move { Ok(health::serve(http, answering, axum::Router::new()).await?) });
-        let followers = Drain::new();
-        let stop = followers.clone();
-        tasks.spawn(async move { Ok(ledger_follower.run(async move { stop.started().await }).await?) });
-        tasks.spawn(control_follower_task(control_follower, followers.clone()));
+        // What decides and answers ends first; what follows the log and answers for health ends last.
+        let (mut parts, mut followers) = (JoinSet::new(), JoinSet::new());
+        let last = Drain::new();
+        let (answering, stop) = (health.clone(), last.clone());
+        followers.spawn(async move { Ok(health::serve(http, answering, axum::Router::new()).await?) });
+        followers.spawn(async move { Ok(ledger_follower.run(async move { stop.started().await }).await?) });
+        followers.spawn(control_follower_task(control_follower, last.clone()));
         if let Some(directory) = &config.directory {
             publish_directory(&log, config.nation, &directory.name, &directory.text).await?;
         }
         following.caught_up().await;
 
         let dialer = Dialer::new(&config.credentials)?;
-        let parts = Parts {
+        let routing_parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
             directory: following.directory.clone(),
             cuts: following.cuts.clone(),
             dialer,
         };
-        let routing = Routing::new(config.routing.clone(), parts)?;
+        let routing = Routing::new(config.routing.clone(), routing_parts)?;
         let (delivery, door) = (routing.delivery(), routing.door());
         let ingest = ingest(&config, &log, &ledger, &following, &routing, health.clone(), &drain);
-        tasks.spawn(ended(ingest.clone().run()));
+        parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
-        tasks.spawn(async move { Ok(routing.run(routing_drain).await?) });
-        tasks.spawn(serve(config.clone(), grpc, following.directory.clone(), ingest, delivery, door, drain.clone()));
+        parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
+        parts.spawn(serve(config.clone(), grpc, following.directory.clone(), ingest, delivery, door, drain.clone()));
         ledger.caught_up().await?;
         serving.met();
 
         let failed = tokio::select! {
             () = drain.started() => None,
-            ended = tasks.join_next() => ended,
+            ended = parts.join_next() => ended,
+            ended = followers.join_next() => ended,
         };
         serving.unmet("draining");
         drain.start();
         if let Some(ended) = failed {
             ended.context("a part of the node panicked")??;
         }
-        let _ = tokio::time::timeout(GRACE, finish(&mut tasks, &followers)).await;
+        let finish = async { while parts.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(GRACE, finish).await.is_ok();
+        last.start();
+        if !in_time {
+            warn!(node = %config.routing.node, "not everything ended in time; what is durable is kept");
+        }
         embedded.close().await;
         Ok(())
     }
-}
-
-/// Routing and the gRPC port end first; what they recorded is followed to its end.
-async fn finish(tasks: &mut JoinSet<Result<()>>, followers: &Drain) {
-    for _ in 0..2 {
-        tasks.join_next().await;
-    }
-    followers.start();
-    for _ in 0..2 {
-        tasks.join_next().await;
-    }
-    tasks.abort_all();
 }
 
 async fn ended(part: impl Future<Output = ()>) -> Result<()> {
