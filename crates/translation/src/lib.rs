@@ -19,14 +19,18 @@
 //! public page on TrakCare's referral messages in Scotland. `docs/guides/translation.md` has the tables.
 
 mod answer;
+mod audit;
 mod bars_to_bars;
 mod bars_to_ref;
 mod content;
 mod envelope;
+mod facts;
 mod ids;
 mod must_show;
+mod notes;
 mod profile;
 pub mod profiles;
+mod read_bars;
 mod read_ref;
 mod ref_to_bars;
 mod ref_to_ref;
@@ -35,6 +39,8 @@ pub mod tables;
 mod times;
 mod translated;
 mod urgency;
+mod write_bars;
+mod write_ref;
 
 pub use answer::{Clinical, ClinicalDecision, clinical_answer, clinical_answer_of_bars};
 pub use bars_to_bars::bars_to_bars;

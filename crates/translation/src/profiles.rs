@@ -200,7 +200,12 @@ pub fn profile_for(protocol: Protocol, version: &str, nation: Nation) -> Option<
     let stated = Version::parse(version);
     let at = |profile: Profile| {
         let version = stated.unwrap_or(profile.version);
-        Target::Ref(Profile { version, ..profile })
+        // Table 0211 knows `UNICODE UTF-8` from v2.5 on, and `UNICODE` before.
+        let charset_name = match profile.charset {
+            Charset::Utf8 if version < Version::V2_5 => Some("UNICODE"),
+            _ => profile.charset_name,
+        };
+        Target::Ref(Profile { version, charset_name, ..profile })
     };
     match (protocol, nation) {
         (Protocol::Bars, _) => Some(Target::Bars(england_bars())),

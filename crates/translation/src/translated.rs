@@ -12,6 +12,9 @@ pub struct Translated<T> {
     /// What the target has no place for: names or paths of items, never values. Their text stands in the
     /// document's notes.
     pub omissions: Vec<String>,
+    /// What was kept and is written differently, where a document is edited rather than written anew: places and
+    /// what was done, never values.
+    pub changed: Vec<String>,
     /// Warnings that refuse nothing, in the form of envelope flags: `nhs-number-check-digit`.
     pub flags: Vec<String>,
 }
@@ -20,6 +23,7 @@ impl<T> fmt::Debug for Translated<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Translated")
             .field("omissions", &self.omissions)
+            .field("changed", &self.changed)
             .field("flags", &self.flags)
             .finish_non_exhaustive()
     }

@@ -22,9 +22,6 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland", "NHS-ETHNIC-ENGLAND"),
     ("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "HL7-ROLE"),
     ("http://terminology.hl7.org/CodeSystem/v3-ActCode", "HL7-ACT"),
-    ("http://terminology.hl7.org/CodeSystem/v2-0131", "HL70131"),
-    ("http://terminology.hl7.org/CodeSystem/v2-0063", "HL70063"),
-    ("http://terminology.hl7.org/CodeSystem/v2-0296", "HL70296"),
     ("http://terminology.hl7.org/CodeSystem/condition-clinical", "FHIR-CONDITION"),
     ("http://terminology.hl7.org/CodeSystem/condition-ver-status", "FHIR-CONDITION-VERIFICATION"),
     ("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "FHIR-ALLERGY"),
@@ -62,8 +59,14 @@ const PEOPLE: &[(&str, &str)] = &[
     ("https://fhir.nhs.uk/Id/ods-site-code", "ODS-SITE"),
 ];
 
+/// Where HL7's own tables are: `v2-0281` is `HL70281`.
+const TABLES: &str = "http://terminology.hl7.org/CodeSystem/v2-";
+
 /// The name of a code system in a coded element.
 pub fn short(system: &str) -> String {
+    if let Some(number) = system.strip_prefix(TABLES).filter(|number| is_table(number)) {
+        return format!("HL7{number}");
+    }
     let known = SYSTEMS.iter().find(|(address, _)| same(address, system)).map(|row| row.1);
     let of_bars = || OF_BARS.iter().find(|(bars, _)| bars.is(system)).map(|row| row.1);
     known.or_else(of_bars).unwrap_or(system).to_owned()
@@ -71,6 +74,9 @@ pub fn short(system: &str) -> String {
 
 /// The address of a code system that a coded element names; `None` for a local name.
 pub fn address(short: &str) -> Option<String> {
+    if let Some(number) = short.strip_prefix("HL7").filter(|number| is_table(number)) {
+        return Some(format!("{TABLES}{number}"));
+    }
     let known = SYSTEMS.iter().find(|(_, name)| *name == short).map(|row| row.0);
     let of_bars = || OF_BARS.iter().find(|(_, name)| *name == short).map(|(bars, _)| bars.uri());
     let is_address = || short.contains(':').then_some(short);
@@ -80,6 +86,10 @@ pub fn address(short: &str) -> Option<String> {
         _ => None,
     };
     known.or_else(of_bars).or_else(other).or_else(is_address).map(str::to_owned)
+}
+
+fn is_table(number: &str) -> bool {
+    number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The type of an identifier in PRD-7.2.
@@ -128,6 +138,8 @@ mod tests {
     fn what_is_not_listed_survives() {
         assert_eq!(short("https://example.org/cs"), "https://example.org/cs");
         assert_eq!(address("https://example.org/cs").as_deref(), Some("https://example.org/cs"));
+        assert_eq!(address("HL70281").as_deref(), Some("http://terminology.hl7.org/CodeSystem/v2-0281"));
+        assert_eq!(short("http://terminology.hl7.org/CodeSystem/v2-0281"), "HL70281");
         assert_eq!(address("L"), None);
         assert_eq!(
             identifier_system(&identifier_type("https://example.org/Id/x")),

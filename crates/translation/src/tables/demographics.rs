@@ -44,6 +44,8 @@ pub const RESULT_STATUSES: &[(&str, &str)] = &[
 /// `Condition.verificationStatus` and DG1-6 (table 0052).
 pub const DIAGNOSIS_TYPES: &[(&str, &str)] =
     &[("provisional", "W"), ("confirmed", "F"), ("differential", "D")];
+/// DG1-6 where nothing is stated.
+pub const DIAGNOSIS_TYPE_NOT_STATED: &str = "U";
 /// `ServiceRequest.priority` and RF1-2 (table 0280). FHIR's `urgent` has no letter of its own: it is A.
 pub const PRIORITIES: &[(&str, &str)] = &[("stat", "S"), ("asap", "A"), ("urgent", "A"), ("routine", "R")];
 
