@@ -143,3 +143,7 @@ pub fn admit(
     }
     Ok(Admitted { id: arrival.id(), arrival })
 }
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

@@ -40,9 +40,9 @@ impl ClaimBook {
         Self { holder: (number > 0).then_some((number, node)) }
     }
 
-    /// Reads a claim; true when it counts from here on.
+    /// Reads a claim; true when it counts from here on. Numbers begin at 1: one of 0 never counts.
     pub fn claimed(&mut self, claim: &Claim) -> bool {
-        let newer = self.holder.as_ref().is_none_or(|(number, _)| claim.number > *number);
+        let newer = claim.number > self.current().0;
         if newer {
             self.holder = Some((claim.number, claim.node.clone()));
         }
@@ -62,7 +62,11 @@ impl ClaimBook {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::Nation;
+    use crate::samples::cases;
 
     fn claim(number: u64, node: &str) -> Claim {
         Claim { shard: 3, number, node: node.into() }
@@ -89,11 +93,72 @@ mod tests {
 
     #[test]
     fn a_tenants_shard_never_changes() {
-        let shard = |id| shard_of(&TenantId::parse(id).unwrap());
-        assert_eq!(
-            (shard("england/nhs111-north"), shard("wales/ooh-cardiff")),
-            (shard("england/nhs111-north"), shard("wales/ooh-cardiff"))
-        );
-        assert!(shard("scotland/nhs24") < SHARDS);
+        let check = |id, shard| assert_eq!(shard_of(&TenantId::parse(id).unwrap()), shard, "{id}");
+        check("england/nhs111-north", 9);
+        check("wales/ooh-cardiff", 18);
+        check("scotland/nhs24", 7);
+        check("northern-ireland/gp-ooh", 6);
+    }
+
+    #[test]
+    fn tenants_spread_over_all_shards() {
+        let mut counts = [0_u32; SHARDS as usize];
+        for nation in Nation::ALL {
+            for number in 0..800 {
+                let id = TenantId::parse(&format!("{nation}/practice-{number}")).unwrap();
+                counts[shard_of(&id) as usize] += 1;
+            }
+        }
+        assert!(counts.iter().all(|count| (50..=150).contains(count)), "mean 100: {counts:?}");
+    }
+
+    /// Claims of a few nodes, and events under claims that were or were not made, as a partition holds them.
+    fn partition() -> impl Strategy<Value = Vec<(bool, Claim)>> {
+        let node = prop::sample::select(vec!["a", "b", "c"]);
+        prop::collection::vec((any::<bool>(), (0..6_u64, node).prop_map(|(n, node)| claim(n, node))), 0..24)
+    }
+
+    /// What a reader learns of each record of the partition, when it stores its book before some of them.
+    fn read(records: &[(bool, Claim)], stored_before: impl Fn(usize) -> bool) -> Vec<(bool, u64, String)> {
+        let mut book = ClaimBook::default();
+        let mut learnt = Vec::new();
+        for (at, (is_claim, claim)) in records.iter().enumerate() {
+            if stored_before(at) {
+                let (number, node) = book.current();
+                book = ClaimBook::resume(number, node.to_owned());
+            }
+            let counts = if *is_claim { book.claimed(claim) } else { book.counts(claim) };
+            let (number, node) = book.current();
+            learnt.push((counts, number, node.to_owned()));
+        }
+        learnt
+    }
+
+    proptest! {
+        #![proptest_config(cases(1_000))]
+
+        #[test]
+        fn every_reader_of_a_partition_learns_the_same(records in partition(), stops in any::<u32>()) {
+            let read_on = read(&records, |_| false);
+            let with_stops = read(&records, |at| stops & (1 << at) != 0);
+            prop_assert_eq!(read_on, with_stops);
+        }
+
+        #[test]
+        fn at_most_one_holder_counts_and_the_number_never_falls(records in partition()) {
+            let mut book = ClaimBook::default();
+            let mut before = 0;
+            for (_, made) in records.iter().filter(|(is_claim, _)| *is_claim) {
+                let number = made.number;
+                prop_assert_eq!(book.claimed(made), number > before);
+                before = before.max(number);
+                let holders = (0..7)
+                    .flat_map(|number| ["a", "b", "c"].map(|node| claim(number, node)))
+                    .filter(|claim| book.counts(claim))
+                    .count();
+                prop_assert_eq!(holders, usize::from(before > 0));
+                prop_assert_eq!(book.current().0, before);
+            }
+        }
     }
 }

@@ -50,9 +50,12 @@ pub fn due(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::Place;
-    use crate::{Nation, TenantId};
+    use crate::samples::{any_lifecycle, cases};
+    use crate::{Code, Event, Nation, Reason, TenantId};
 
     fn place() -> Place {
         Place { topic: "out.x".into(), partition: 0, offset: 1 }
@@ -64,7 +67,7 @@ mod tests {
         let past = Some(Timestamp::from_second(99).unwrap());
         let to = TenantId::parse("wales/a").unwrap();
         let routed = Lifecycle::Routed { to: to.clone(), bytes: place() };
-        let offered = Lifecycle::Offered { to: to.clone(), bytes: place(), attempt: 1 };
+        let offered = Lifecycle::Offered { to: to.clone(), bytes: place(), attempt: 1, diversion: None };
         let away =
             Lifecycle::AtBorder { nation: Nation::Wales, to: to.clone(), bytes: place(), carrying: true };
         let done = Lifecycle::Acknowledged { to, answer: "AA".into() };
@@ -78,5 +81,83 @@ mod tests {
         assert_eq!(ask(&done, OnDeadline::Return, false), Due::Nothing);
         assert_eq!(due(now, None, &routed, false, &OnDeadline::Return, false), Due::Nothing);
         assert_eq!(due(now, past, &offered, true, &OnDeadline::Return, false), Due::Nothing);
+    }
+
+    #[test]
+    fn a_diverted_one_is_not_diverted_again_however_often_the_fallback_is_busy() {
+        let (now, past) = (Timestamp::from_second(100).unwrap(), Timestamp::from_second(99).ok());
+        let reason = Reason::new(Code::DeadlinePassed, "");
+        let to = TenantId::parse("wales/b").unwrap();
+        let mut lifecycle = Lifecycle::Diverted { to, service: "wales/b-1".into(), bytes: place(), reason };
+        for attempt in 1..4 {
+            let retry = Event::Retry { attempt, cause: "busy".into(), spends_budget: false };
+            for event in [Event::Offered { attempt }, retry] {
+                lifecycle = lifecycle.apply(&event).unwrap();
+                let what = due(now, past, &lifecycle, true, &OnDeadline::Divert, true);
+                assert_ne!(what, Due::Divert, "{lifecycle:?}");
+            }
+        }
+    }
+
+    fn any_policy() -> impl Strategy<Value = OnDeadline> {
+        prop::sample::select(vec![OnDeadline::Alert, OnDeadline::Return, OnDeadline::Divert])
+    }
+
+    proptest! {
+        #![proptest_config(cases(4_000))]
+
+        #[test]
+        fn what_is_due(
+            lifecycle in any_lifecycle(),
+            policy in any_policy(),
+            deadline in prop::option::of(90..110_i64),
+            noted in any::<bool>(),
+            fallback in any::<bool>(),
+        ) {
+            let now = Timestamp::from_second(100).unwrap();
+            let at = deadline.and_then(|second| Timestamp::from_second(second).ok());
+            let what = due(now, at, &lifecycle, noted, &policy, fallback);
+            if deadline.is_none_or(|second| second > 100) || lifecycle.state().is_settled() {
+                prop_assert_eq!(what, Due::Nothing);
+            } else if lifecycle.is_open() {
+                prop_assert_eq!(what == Due::Nothing, noted && policy == OnDeadline::Alert);
+            } else {
+                prop_assert_eq!(what, if noted { Due::Nothing } else { Due::Alert });
+            }
+            if what == Due::Divert {
+                prop_assert!(fallback && policy == OnDeadline::Divert);
+                let diverted_already = matches!(lifecycle, Lifecycle::Diverted { .. });
+                prop_assert!(!diverted_already);
+            }
+            let is_away = matches!(
+                lifecycle,
+                Lifecycle::Offered { .. }
+                    | Lifecycle::Delivered { .. }
+                    | Lifecycle::AtBorder { carrying: true, .. }
+                    | Lifecycle::Carried { .. }
+            );
+            prop_assert!(!is_away || matches!(what, Due::Nothing | Due::Alert), "{:?}", what);
+        }
+
+        #[test]
+        fn what_was_noted_is_not_alerted_again_and_what_was_done_is_not_done_again(
+            lifecycle in any_lifecycle(),
+            policy in any_policy(),
+            fallback in any::<bool>(),
+        ) {
+            let (now, past) = (Timestamp::from_second(100).unwrap(), Timestamp::from_second(99).ok());
+            let again = |lifecycle: &Lifecycle| due(now, past, lifecycle, true, &policy, fallback);
+            prop_assert_ne!(again(&lifecycle), Due::Alert);
+            let reason = Reason::new(Code::DeadlinePassed, "");
+            let to = TenantId::parse("wales/b").unwrap();
+            let act = match again(&lifecycle) {
+                Due::Nothing | Due::Alert => return Ok(()),
+                Due::Divert => Event::Diverted { to, service: "wales/b-1".into(), bytes: place(), reason },
+                Due::Return => Event::ReturnPending { reason },
+            };
+            let what = again(&lifecycle);
+            let after = lifecycle.apply(&act).unwrap();
+            prop_assert_ne!(again(&after), what);
+        }
     }
 }

@@ -343,7 +343,10 @@ pub struct CaseKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::samples::{any_nation, cases};
 
     #[test]
     fn qualified_ids_parse_or_say_why() {
@@ -370,5 +373,116 @@ mod tests {
         let b = ServiceAddress::parse("http://fhir.nhs.uk/id/dos-service-id/", "2000011147").unwrap();
         assert_eq!(a.key(), b.key());
         assert!(ServiceAddress::parse("x", "").is_err());
+    }
+
+    /// Ids lie in logs: a release that derived another would take every retry for a new referral.
+    #[test]
+    fn a_derived_id_never_changes() {
+        let tenant = TenantId::parse("england/nhs111-north").unwrap();
+        let message = MessageId::parse("3f1c2e6a-9a51-4b1e-8d35-0c9a7be1f001").unwrap();
+        assert_eq!(ReferralId::derive(&tenant, &message).to_string(), "eabd1438-5601-51bd-a2cc-bec6579a50cb");
+        assert_eq!(
+            ReferralId::of_record("in.england.nhs111-north", 0, 41).to_string(),
+            "170fded2-2505-51d3-a346-86cf10eebbe9"
+        );
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        "[a-z0-9-]{1,63}"
+    }
+
+    fn qualified() -> impl Strategy<Value = String> {
+        (any_nation(), name()).prop_map(|(nation, name)| format!("{nation}/{name}"))
+    }
+
+    /// What is nearly an id: right, or with one thing wrong.
+    fn nearly() -> impl Strategy<Value = String> {
+        prop_oneof![
+            qualified(),
+            name(),
+            ".{0,12}",
+            (qualified(), any::<prop::sample::Index>(), "[A-Z /._\u{e9}]").prop_map(|(id, at, odd)| {
+                let at = at.index(id.len() + 1);
+                format!("{}{odd}{}", &id[..at], &id[at..])
+            }),
+            any_nation().prop_map(|nation| format!("{nation}/{}", "a".repeat(64))),
+        ]
+    }
+
+    fn is_qualified(text: &str) -> bool {
+        let Some((nation, name)) = text.split_once('/') else { return false };
+        ["england", "wales", "scotland", "northern-ireland"].contains(&nation)
+            && (1..=63).contains(&name.len())
+            && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
+    }
+
+    proptest! {
+        #![proptest_config(cases(1_000))]
+
+        #[test]
+        fn what_is_parsed_is_written_as_it_came(text in nearly()) {
+            let parsed = TenantId::parse(&text);
+            prop_assert_eq!(parsed.is_ok(), is_qualified(&text));
+            prop_assert_eq!(ServiceId::parse(&text).is_ok(), is_qualified(&text));
+            prop_assert_eq!(OperatorId::parse(&text).is_ok(), is_qualified(&text));
+            prop_assert_eq!(SupplierId::parse(&text).is_ok(), is_qualified(&format!("wales/{text}")));
+            if let Ok(id) = parsed {
+                prop_assert_eq!(id.to_string(), text.clone());
+                prop_assert_eq!(format!("{}/{}", id.nation(), id.name()), text.clone());
+                prop_assert_eq!(text.parse::<TenantId>(), Ok(id.clone()));
+                prop_assert_eq!(id.topic_part(), format!("{}.{}", id.nation(), id.name()));
+            }
+        }
+
+        #[test]
+        fn the_senders_own_ids_are_1_to_255_printable_bytes(text in prop_oneof![
+            ".{0,40}", "[ -~]{250,260}", "[a-z\n\t\u{7f}\u{85}]{1,6}", "\u{e9}{126,129}",
+        ]) {
+            let allowed = !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
+            prop_assert_eq!(MessageId::parse(&text).is_ok(), allowed);
+            prop_assert_eq!(CaseId::parse(&text).is_ok(), allowed);
+            prop_assert_eq!(ServiceAddress::parse("", &text).is_ok(), allowed);
+            if let Ok(id) = MessageId::parse(&text) {
+                prop_assert_eq!(id.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn an_error_never_repeats_the_text(text in "[A-Z]{8,40}") {
+            let errors = [
+                TenantId::parse(&text).unwrap_err(),
+                TenantId::parse(&format!("wales/{text}")).unwrap_err(),
+                MessageId::parse(&format!("{text}\n")).unwrap_err(),
+                ServiceAddress::parse(&format!("{text}\n"), "1").unwrap_err(),
+                ReferralId::parse(&text).unwrap_err(),
+            ];
+            for error in errors {
+                prop_assert!(!error.to_string().contains(&text));
+            }
+        }
+
+        #[test]
+        fn a_referral_id_is_read_again(tenant in qualified(), message in "[!-~]{1,40}", offset in any::<u64>()) {
+            let tenant = TenantId::parse(&tenant).unwrap();
+            let message = MessageId::parse(&message).unwrap();
+            for id in [
+                ReferralId::derive(&tenant, &message),
+                ReferralId::of_record(message.as_str(), 0, offset),
+            ] {
+                prop_assert_eq!(ReferralId::parse(&id.to_string()), Ok(id));
+                prop_assert_eq!(ReferralId::from_slice(id.as_bytes()), Ok(id));
+                prop_assert!(ReferralId::from_slice(&id.as_bytes()[1..]).is_err());
+            }
+        }
+
+        #[test]
+        fn case_scheme_and_a_trailing_slash_make_no_other_address(
+            rest in "[A-Za-z0-9./-]{1,20}", value in "[A-Za-z0-9]{1,10}", scheme in 0..3_usize, slash in any::<bool>(),
+        ) {
+            let spelt = |system: String, value: &str| ServiceAddress::parse(&system, value).unwrap().key();
+            let scheme = ["", "http://", "HTTPS://"][scheme];
+            let other = format!("{scheme}{}{}", rest.to_ascii_uppercase(), if slash { "/" } else { "" });
+            prop_assert_eq!(spelt(rest, &value), spelt(other, &value.to_ascii_lowercase()));
+        }
     }
 }

@@ -20,6 +20,8 @@ mod presence;
 mod reason;
 mod referral;
 mod route;
+#[cfg(test)]
+mod samples;
 
 pub use admission::{Admitted, Arrival, Known, NotAdmitted, admit};
 pub use claim::{Claim, ClaimBook, SHARDS, shard_of};
@@ -36,7 +38,7 @@ pub use id::{
     SupplierId, TenantId,
 };
 pub use lane::{Lane, Priority};
-pub use lifecycle::{Illegal, Lifecycle, State, There};
+pub use lifecycle::{Diversion, Illegal, Lifecycle, State, There};
 pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
 pub use payload::Payload;
 pub use presence::Presence;

@@ -153,6 +153,8 @@ pub enum Lifecycle {
         bytes: Place,
         /// The newest offer.
         attempt: u32,
+        /// It was diverted here: what is not taken waits as diverted again.
+        diversion: Option<Diversion>,
     },
     /// Durable in the receiving sidecar.
     Delivered {
@@ -164,6 +166,8 @@ pub enum Lifecycle {
         attempt: u32,
         /// The inbox that has it.
         inbox: String,
+        /// It was diverted here.
+        diversion: Option<Diversion>,
     },
     /// Stored by the receiving system.
     Acknowledged {
@@ -214,6 +218,15 @@ pub enum Lifecycle {
         /// Why.
         reason: Reason,
     },
+}
+
+/// Why a referral is with a fallback, kept while it is handed over there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diversion {
+    /// The fallback service.
+    pub service: String,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// What the nation that has a referral last reported.
@@ -369,14 +382,18 @@ impl Lifecycle {
                     sequence: *sequence,
                 }),
             }),
-            (L::Routed { to, bytes } | L::Diverted { to, bytes, .. }, Event::Offered { attempt }) => {
-                Ok(L::Offered { to, bytes, attempt: *attempt })
+            (L::Routed { to, bytes }, Event::Offered { attempt }) => {
+                Ok(L::Offered { to, bytes, attempt: *attempt, diversion: None })
             }
-            (L::Offered { to, bytes, attempt }, event) => {
-                Self::after_offer(to, bytes, attempt, event).ok_or(illegal)
+            (L::Diverted { to, service, bytes, reason }, Event::Offered { attempt }) => {
+                let diversion = Some(Diversion { service, reason });
+                Ok(L::Offered { to, bytes, attempt: *attempt, diversion })
             }
-            (L::Delivered { to, bytes, attempt, .. }, event) => {
-                Self::after_delivery(to, bytes, attempt, event).ok_or(illegal)
+            (L::Offered { to, bytes, attempt, diversion }, event) => {
+                Self::after_offer(to, bytes, attempt, diversion, event).ok_or(illegal)
+            }
+            (L::Delivered { to, bytes, attempt, inbox: _, diversion }, event) => {
+                Self::after_delivery(to, bytes, attempt, diversion, event).ok_or(illegal)
             }
             (L::ReturnPending { .. }, Event::Returned { by }) => Ok(L::Returned { by: by.clone() }),
             (
@@ -416,15 +433,24 @@ impl Lifecycle {
         }
     }
 
-    fn after_offer(to: TenantId, bytes: Place, offered: u32, event: &Event) -> Option<Self> {
+    fn after_offer(
+        to: TenantId,
+        bytes: Place,
+        offered: u32,
+        diversion: Option<Diversion>,
+        event: &Event,
+    ) -> Option<Self> {
         match event {
             Event::Offered { attempt } if *attempt > offered => {
-                Some(Lifecycle::Offered { to, bytes, attempt: *attempt })
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion })
             }
             Event::Delivered { attempt, inbox } if *attempt <= offered => {
-                Some(Lifecycle::Delivered { to, bytes, attempt: *attempt, inbox: inbox.clone() })
+                Some(Lifecycle::Delivered { to, bytes, attempt: *attempt, inbox: inbox.clone(), diversion })
             }
-            Event::Retry { attempt, .. } if *attempt == offered => Some(Lifecycle::Routed { to, bytes }),
+            Event::Retry { attempt, .. } if *attempt == offered => Some(match diversion {
+                None => Lifecycle::Routed { to, bytes },
+                Some(Diversion { service, reason }) => Lifecycle::Diverted { to, service, bytes, reason },
+            }),
             Event::Parked { reason } => {
                 Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
             }
@@ -432,7 +458,13 @@ impl Lifecycle {
         }
     }
 
-    fn after_delivery(to: TenantId, bytes: Place, taken: u32, event: &Event) -> Option<Self> {
+    fn after_delivery(
+        to: TenantId,
+        bytes: Place,
+        taken: u32,
+        diversion: Option<Diversion>,
+        event: &Event,
+    ) -> Option<Self> {
         match event {
             Event::Acknowledged { answer, .. } => {
                 Some(Lifecycle::Acknowledged { to, answer: answer.clone() })
@@ -442,9 +474,13 @@ impl Lifecycle {
                 Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
             }
             Event::Offered { attempt } if *attempt > taken => {
-                Some(Lifecycle::Offered { to, bytes, attempt: *attempt })
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion })
             }
             _ => None,
         }
     }
 }
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

@@ -107,17 +107,24 @@ fn in_range(kind: NumberKind, number: u64) -> bool {
         NumberKind::Nhs => {
             matches!(number, 4_000_000_000..=4_999_999_999 | 6_000_000_000..=7_999_999_999 | 9_000_000_000..=9_999_999_999)
         }
-        NumberKind::Chi => {
-            let (day, month) = (number / 100_000_000, number / 1_000_000 % 100);
-            (1..=31).contains(&day) && (1..=12).contains(&month)
-        }
+        NumberKind::Chi => is_date_of_birth(number / 10_000),
         NumberKind::HealthAndCare => matches!(number, 3_200_000_000..=3_999_999_999),
     }
 }
 
+/// DDMMYY. The century is not known; 29 February is one where 1900 or 2000 and the year give a leap year.
+fn is_date_of_birth(ddmmyy: u64) -> bool {
+    let part = |number: u64| i8::try_from(number % 100).unwrap_or(0);
+    let (day, month, year) = (part(ddmmyy / 10_000), part(ddmmyy / 100), part(ddmmyy));
+    jiff::civil::Date::new(2000 + i16::from(year), month, day).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::samples::cases;
 
     fn check(kind: NumberKind, text: &str, expected: &[NumberWarning]) {
         assert_eq!(PatientNumber::new(kind, text).warnings(), expected, "{}", kind.as_str());
@@ -139,5 +146,74 @@ mod tests {
     #[test]
     fn a_number_is_never_printed() {
         assert_eq!(format!("{:?}", PatientNumber::new(NumberKind::Nhs, "9476719931")), "PatientNumber(nhs)");
+    }
+
+    #[test]
+    fn a_chi_number_begins_with_a_date() {
+        use NumberWarning::Range;
+        check(NumberKind::Chi, "2902201230", &[]);
+        check(NumberKind::Chi, "2902199929", &[Range]);
+        check(NumberKind::Chi, "3104994323", &[Range]);
+        check(NumberKind::Chi, "0113012217", &[Range]);
+    }
+
+    /// Numbers with what is known of them, made from the published rules.
+    #[test]
+    fn the_sample_numbers_are_judged_as_published() {
+        let Some(folder) = std::env::var_os("BULKHEAD_SAMPLES").map(std::path::PathBuf::from) else {
+            println!("skipped: BULKHEAD_SAMPLES is not set");
+            return;
+        };
+        let table = std::fs::read_to_string(folder.join("identifiers/identifiers.csv")).unwrap();
+        let mut judged = 0;
+        for line in table.lines().skip(1) {
+            let [number, range, valid, why] = line.splitn(4, ',').collect::<Vec<_>>()[..] else {
+                panic!("not four columns: {line}")
+            };
+            let warnings = |kind| PatientNumber::new(kind, number).warnings();
+            match range {
+                "nhs" | "nhs-synthetic" => {
+                    assert_eq!(warnings(NumberKind::Nhs).is_empty(), valid == "yes", "{line}")
+                }
+                "hc" => assert_eq!(warnings(NumberKind::HealthAndCare).is_empty(), valid == "yes", "{line}"),
+                "chi" | "chi-range" => {
+                    assert_eq!(warnings(NumberKind::Chi).is_empty(), valid == "yes", "{line}")
+                }
+                "reserved" | "ihi-range" | "unallocated" => {
+                    let found = warnings(NumberKind::Nhs);
+                    assert!(found.contains(&NumberWarning::Range), "{line}");
+                    let digit_is_right = valid == "yes" || why.contains("right digit");
+                    assert_eq!(found.contains(&NumberWarning::CheckDigit), !digit_is_right, "{line}");
+                }
+                other => panic!("a range that this test does not know: {other}"),
+            }
+            judged += 1;
+        }
+        assert!(judged > 70, "{judged}");
+    }
+
+    proptest! {
+        #![proptest_config(cases(1_000))]
+
+        #[test]
+        fn of_ten_check_digits_at_most_one_is_right(nine in 0..1_000_000_000_u64) {
+            let right = (0..10)
+                .filter(|digit| {
+                    let number = PatientNumber::new(NumberKind::Nhs, &format!("{nine:09}{digit}"));
+                    !number.warnings().contains(&NumberWarning::CheckDigit)
+                })
+                .count();
+            prop_assert!(right <= 1);
+        }
+
+        #[test]
+        fn any_text_is_judged_and_never_refused(text in ".{0,14}") {
+            for kind in [NumberKind::Nhs, NumberKind::Chi, NumberKind::HealthAndCare] {
+                let number = PatientNumber::new(kind, &text);
+                let digits = number.value().len() == 10 && number.value().bytes().all(|b| b.is_ascii_digit());
+                prop_assert_eq!(number.warnings() == [NumberWarning::Length], !digits);
+                prop_assert_eq!(number.kind(), kind);
+            }
+        }
     }
 }

@@ -90,14 +90,24 @@ impl Referral {
             }
             _ => {}
         }
+        let was_cancelled = matches!(self.lifecycle, Lifecycle::Cancelled { .. });
         match self.lifecycle.clone().apply(&numbered.event) {
             Ok(next) => {
                 self.lifecycle = next;
+                if was_cancelled {
+                    self.begin_again();
+                }
                 self.note(&numbered.event);
                 Verdict::Counts
             }
             Err(illegal) => Verdict::Void(illegal.to_string()),
         }
+    }
+
+    /// A new attempt of its sender has a deadline and a budget of its own.
+    fn begin_again(&mut self) {
+        self.overdue = false;
+        self.spent = 0;
     }
 
     fn note(&mut self, event: &Event) {

@@ -91,10 +91,12 @@ pub fn decide(facts: Facts<'_>) -> Decision {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
-    use crate::directory::tests::{directory, service};
-    use crate::{Kind, MessageId, Priority, ServiceAddress};
+    use crate::directory::tests::{directory, service, supplier, tenant};
+    use crate::samples::{any_nation, any_priority, any_tenant, cases, envelope};
+    use crate::{Priority, ServiceAddress};
 
     fn check(home: Nation, from: &str, to: &str, expected: impl Fn(&Decision) -> bool) {
         let mut closed = service("england/closed", "england/b", "9");
@@ -106,20 +108,7 @@ mod tests {
         ])
         .unwrap();
         let tenant = TenantId::parse(from).unwrap();
-        let envelope = Envelope {
-            message_id: MessageId::parse("m").unwrap(),
-            attempt: 1,
-            to: ServiceAddress::parse("", to).unwrap(),
-            reply_to: None,
-            kind: Kind::Request,
-            case_id: None,
-            priority: Priority::Emergency,
-            deadline: None,
-            content_type: "text/plain".into(),
-            in_response_to: None,
-            traceparent: None,
-            flags: vec![],
-        };
+        let envelope = envelope("m", 1, ServiceAddress::parse("", to).unwrap(), Priority::Emergency);
         let provenance = Provenance {
             origin: tenant.clone(),
             destination: None,
@@ -157,5 +146,76 @@ mod tests {
         check(Nation::England, "england/a", "england/none", parked(Code::ServiceUnknown));
         check(Nation::England, "england/a", "england/closed", parked(Code::NotGranted));
         check(Nation::Wales, "england/a", "england/s", parked(Code::ServiceUnknown));
+    }
+
+    fn all_nations() -> Directory {
+        let tenants = ["england/a", "england/b", "wales/c", "scotland/d", "northern-ireland/e"];
+        let mut for_wales = service("scotland/for-wales", "scotland/d", "6");
+        for_wales.grants = Some(vec![TenantId::parse("wales/c").unwrap()]);
+        let services = vec![
+            service("england/s", "england/b", "1"),
+            service("wales/s", "wales/c", "2"),
+            service("scotland/s", "scotland/d", "3"),
+            service("northern-ireland/s", "northern-ireland/e", "4"),
+            for_wales,
+        ];
+        Directory::new(vec![supplier()], tenants.map(tenant).to_vec(), services, vec![]).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(cases(2_000))]
+
+        #[test]
+        fn every_decision_is_allowed(
+            home in any_nation(),
+            tenant in any_tenant(),
+            to in prop::sample::select(vec![
+                "england/s", "wales/s", "scotland/s", "northern-ireland/s", "scotland/for-wales", "wales/none",
+            ]),
+            priority in any_priority(),
+            follow in prop::option::of(any_tenant()),
+        ) {
+            let directory = all_nations();
+            let envelope = envelope("m", 1, ServiceAddress::parse("", to).unwrap(), priority);
+            let provenance = Provenance {
+                origin: tenant.clone(),
+                destination: None,
+                accepted_at: None,
+                admitted_at: Timestamp::UNIX_EPOCH,
+                epochs: vec![],
+            };
+            let decision = decide(Facts {
+                home,
+                tenant: &tenant,
+                envelope: &envelope,
+                provenance: &provenance,
+                directory: &directory,
+                cuts: &Cuts::default(),
+                follow: follow.as_ref(),
+            });
+            let service = directory.resolve(&envelope.to);
+            let takes = service.is_some_and(|service| service.takes_from(&tenant));
+            let goes_to = follow.as_ref().or(service.map(|service| &service.host));
+            match decision {
+                Decision::Deliver { to, lane } => {
+                    prop_assert!(takes && to.nation() == home);
+                    prop_assert_eq!((Some(&to), lane.priority()), (goes_to, priority));
+                }
+                Decision::Carry { nation, to } => {
+                    prop_assert!(takes && nation != home && to.nation() == nation);
+                    prop_assert_eq!(tenant.nation(), home, "carried on");
+                    prop_assert_eq!(Some(&to), goes_to);
+                }
+                Decision::Park(reason) => match reason.known() {
+                    Some(Code::ServiceUnknown) if service.is_none() => {}
+                    Some(Code::ServiceUnknown) => {
+                        prop_assert!(tenant.nation() != home && goes_to.is_some_and(|to| to.nation() != home));
+                    }
+                    Some(Code::NotGranted) => prop_assert!(service.is_some() && !takes),
+                    other => prop_assert!(false, "{:?}", other),
+                },
+                Decision::Hold(_) | Decision::Quarantine(_) => prop_assert!(false, "nothing is cut"),
+            }
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! Admission: one field wrong at a time in tables, everything at once in properties.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::directory::tests::{service, supplier, tenant as tenant_of};
+use crate::samples::{any_reason, any_state, cases, envelope, tenant};
+use crate::{Priority, Quota, ServiceAddress};
+
+/// What a tenant of the test directory may send, in bytes.
+const MAY_SEND: usize = 100;
+/// What the service `england/small` takes, in bytes.
+const SMALL: usize = 40;
+
+fn directory() -> Directory {
+    let tenants = ["england/a", "england/b", "wales/c"].map(|id| {
+        let quota = Quota { payload_bytes: MAY_SEND, ..Quota::default() };
+        crate::Tenant { quota, ..tenant_of(id) }
+    });
+    let mut small = service("england/small", "england/b", "2");
+    small.max_bytes = Some(SMALL);
+    let mut closed = service("england/closed", "england/b", "3");
+    closed.grants = Some(vec![]);
+    let mut for_wales = service("england/for-wales", "england/b", "4");
+    for_wales.grants = Some(vec![tenant("wales/c")]);
+    let services = vec![
+        service("england/open", "england/b", "1"),
+        small,
+        closed,
+        for_wales,
+        service("england/own", "england/a", "5"),
+    ];
+    Directory::new(vec![supplier()], tenants.to_vec(), services, vec![]).unwrap()
+}
+
+fn address(text: &str) -> ServiceAddress {
+    ServiceAddress::parse("", text).unwrap()
+}
+
+fn arrival(from: &str, to: &str, bytes: usize) -> Arrival {
+    Arrival {
+        tenant: tenant(from),
+        envelope: envelope("m-1", 1, address(to), Priority::Routine),
+        payload: Payload::new(vec![b'x'; bytes].into()),
+        digest: Digest::new([1; 32]),
+    }
+}
+
+fn provenance(arrival: &Arrival) -> Provenance {
+    Provenance {
+        origin: arrival.tenant.clone(),
+        destination: None,
+        accepted_at: None,
+        admitted_at: Timestamp::UNIX_EPOCH,
+        epochs: vec![],
+    }
+}
+
+fn ask(arrival: &Arrival, known: Option<Known>) -> Result<Admitted, NotAdmitted> {
+    admit(arrival.clone(), &provenance(arrival), known, &directory(), &Cuts::default())
+}
+
+fn code_of(answer: Result<Admitted, NotAdmitted>) -> Option<Code> {
+    match answer {
+        Ok(_) | Err(NotAdmitted::Known(_)) => None,
+        Err(NotAdmitted::Refused { reason, .. }) => reason.known(),
+    }
+}
+
+#[test]
+fn one_thing_wrong_is_refused_with_its_code_and_field() {
+    let check = |arrival: Arrival, code: Code, at: Option<&str>| match ask(&arrival, None) {
+        Err(NotAdmitted::Refused { reason, field }) => assert_eq!((reason.known(), field), (Some(code), at)),
+        other => panic!("{other:?}"),
+    };
+    assert!(ask(&arrival("england/a", "england/open", MAY_SEND), None).is_ok());
+    assert!(ask(&arrival("england/a", "england/small", SMALL), None).is_ok());
+    assert!(ask(&arrival("wales/c", "england/for-wales", 1), None).is_ok());
+    check(arrival("wales/nobody", "england/open", 1), Code::TenantUnknown, None);
+    check(arrival("england/a", "england/open", 0), Code::InvalidEnvelope, Some("payload"));
+    check(arrival("england/a", "england/open", MAY_SEND + 1), Code::PayloadTooLarge, Some("payload"));
+    check(arrival("england/a", "england/small", SMALL + 1), Code::PayloadTooLarge, Some("payload"));
+    check(arrival("england/a", "england/none", 1), Code::ServiceUnknown, Some("to"));
+    check(arrival("england/a", "england/closed", 1), Code::NotGranted, Some("to"));
+    check(arrival("england/a", "england/for-wales", 1), Code::NotGranted, Some("to"));
+    let mut answer_elsewhere = arrival("england/a", "england/open", 1);
+    answer_elsewhere.envelope.reply_to = Some(address("england/open"));
+    check(answer_elsewhere.clone(), Code::InvalidEnvelope, Some("reply_to"));
+    answer_elsewhere.envelope.reply_to = Some(address("england/own"));
+    assert!(ask(&answer_elsewhere, None).is_ok());
+}
+
+fn any_arrival() -> impl Strategy<Value = Arrival> {
+    let from = select(vec!["england/a", "england/b", "wales/c", "wales/nobody"]);
+    let to = select(vec![
+        "england/open",
+        "england/small",
+        "england/closed",
+        "england/for-wales",
+        "england/own",
+        "england/none",
+    ]);
+    let reply_to = prop::option::of(select(vec!["england/own", "england/open", "england/none"]));
+    (from, to, 0..2 * MAY_SEND, reply_to, 1..5_u32, 0..2_u8).prop_map(
+        |(from, to, bytes, reply_to, attempt, digest)| {
+            let mut arrival = arrival(from, to, bytes);
+            arrival.envelope.reply_to = reply_to.map(address);
+            arrival.envelope.attempt = attempt;
+            arrival.digest = Digest::new([digest; 32]);
+            arrival
+        },
+    )
+}
+
+fn any_known() -> impl Strategy<Value = Known> {
+    (0..2_u8, any_state(), prop::option::of(any_reason()), 0..5_u32).prop_map(
+        |(digest, state, reason, withdrawn_up_to)| Known {
+            digest: Digest::new([digest; 32]),
+            state,
+            reason,
+            withdrawn_up_to,
+        },
+    )
+}
+
+/// Everything that is wrong with a new arrival, apart from its sender.
+fn faults(arrival: &Arrival) -> Vec<Code> {
+    let directory = directory();
+    let bytes = arrival.payload.len();
+    let mut faults = Vec::new();
+    let mut fault = |is: bool, code| faults.extend(is.then_some(code));
+    fault(bytes == 0, Code::InvalidEnvelope);
+    fault(bytes > MAY_SEND, Code::PayloadTooLarge);
+    let service = directory.resolve(&arrival.envelope.to);
+    fault(service.is_none(), Code::ServiceUnknown);
+    if let Some(service) = service {
+        fault(!service.takes_from(&arrival.tenant), Code::NotGranted);
+        fault(service.max_bytes.is_some_and(|max| bytes > max), Code::PayloadTooLarge);
+    }
+    if let Some(reply_to) = &arrival.envelope.reply_to {
+        let host = directory.resolve(reply_to).map(|service| &service.host);
+        fault(host != Some(&arrival.tenant), Code::InvalidEnvelope);
+    }
+    faults
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn what_is_new_passes_exactly_when_nothing_is_wrong(arrival in any_arrival()) {
+        let faults = faults(&arrival);
+        let answer = ask(&arrival, None);
+        if arrival.tenant == tenant("wales/nobody") {
+            prop_assert_eq!(code_of(answer), Some(Code::TenantUnknown));
+        } else if faults.is_empty() {
+            let admitted = answer.unwrap();
+            prop_assert_eq!(admitted.id(), ReferralId::derive(&arrival.tenant, &arrival.envelope.message_id));
+            prop_assert_eq!(&admitted.arrival().payload, &arrival.payload);
+        } else {
+            let code = code_of(answer);
+            prop_assert!(code.is_some_and(|code| faults.contains(&code)), "{:?} of {:?}", code, faults);
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_appended_again_only_as_a_new_attempt(
+        arrival in any_arrival(),
+        known in any_known(),
+    ) {
+        let answer = ask(&arrival, Some(known.clone()));
+        let new_attempt = known.state == State::Cancelled
+            && (1..arrival.envelope.attempt).contains(&known.withdrawn_up_to);
+        if arrival.tenant == tenant("wales/nobody") {
+            prop_assert_eq!(code_of(answer), Some(Code::TenantUnknown));
+        } else if known.digest != arrival.digest {
+            prop_assert_eq!(code_of(answer), Some(Code::ConflictingDuplicate));
+        } else if new_attempt {
+            prop_assert_eq!(answer.is_ok(), faults(&arrival).is_empty());
+        } else {
+            prop_assert_eq!(answer.unwrap_err(), NotAdmitted::Known(known));
+        }
+    }
+}
