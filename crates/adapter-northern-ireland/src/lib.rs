@@ -28,3 +28,6 @@ pub async fn serve(system: SystemSettings, config: Config, drain: Drain) -> Resu
 pub fn check(system: &SystemSettings) -> Result<(), Error> {
     config::hl7(system).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub(crate) fn conventions() -> Conventions {
         mode: SendMode::Persistent,
         own_name: ["BULKHEAD", "NI"],
         systems: Vec::new(),
+        retired: Vec::new(),
     }
 }
 

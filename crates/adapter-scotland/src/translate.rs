@@ -18,8 +18,17 @@ pub(crate) fn conventions() -> Conventions {
         mode: SendMode::Persistent,
         own_name: ["BULKHEAD", "SCOTLAND"],
         systems: Vec::new(),
+        retired: RETIRED.to_vec(),
     }
 }
+
+/// Health boards whose codes have changed: Fife, Tayside, Greater Glasgow and Clyde, Lanarkshire.
+const RETIRED: [(&str, &str); 4] = [
+    ("S08000018", "S08000029"),
+    ("S08000027", "S08000030"),
+    ("S08000021", "S08000031"),
+    ("S08000023", "S08000032"),
+];
 
 fn profile(version: Version) -> Profile {
     Profile { version, ..profiles::scotland_trakcare() }

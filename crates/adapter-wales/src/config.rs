@@ -15,7 +15,7 @@ pub(crate) enum Face {
 pub(crate) fn face(system: &SystemSettings) -> Result<Face, Error> {
     match (system.protocol, &system.bars, &system.hl7) {
         (Protocol::Bars, Some(bars), None) => {
-            bulkhead_protocol_bars::Config::from_settings(bars, Dialect::wales(bars_profile()))
+            bulkhead_protocol_bars::Config::from_settings(bars, Dialect::wales(bars_profile(system.wpas)))
                 .map(|bars| Face::Bars(Box::new(bars)))
         }
         (Protocol::Hl7v2, None, Some(hl7)) => {

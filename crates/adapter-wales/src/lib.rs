@@ -37,3 +37,6 @@ pub async fn serve(system: SystemSettings, config: Config, drain: Drain) -> Resu
 pub fn check(system: &SystemSettings) -> Result<(), Error> {
     config::face(system).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct SystemSettings {
     /// Which of the two it speaks. The section of that name must be there, and no other.
     pub protocol: Protocol,
+    /// With BaRS: the referral ends in WPAS, which shows little of it. What it cannot show is then refused.
+    #[serde(default)]
+    pub wpas: bool,
     /// BaRS over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bars: Option<bulkhead_protocol_bars::Settings>,
@@ -19,12 +22,12 @@ pub struct SystemSettings {
 impl SystemSettings {
     /// A system that speaks BaRS.
     pub fn bars(settings: bulkhead_protocol_bars::Settings) -> Self {
-        Self { protocol: Protocol::Bars, bars: Some(settings), hl7: None }
+        Self { protocol: Protocol::Bars, wpas: false, bars: Some(settings), hl7: None }
     }
 
     /// A system that speaks HL7 v2.
     pub fn hl7(settings: bulkhead_protocol_hl7::Settings) -> Self {
-        Self { protocol: Protocol::Hl7v2, bars: None, hl7: Some(settings) }
+        Self { protocol: Protocol::Hl7v2, wpas: false, bars: None, hl7: Some(settings) }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How Welsh systems speak HL7 v2, as data. The translation itself is in `bulkhead-translation`.
+//! How Welsh systems speak HL7 v2, and what they show of a referral, as data. The translation itself is in
+//! `bulkhead-translation`.
 
 use bulkhead_adapter::{AckPolicy, OnAck, SendMode};
 use bulkhead_format_hl7::Version;
@@ -19,6 +20,7 @@ pub(crate) fn conventions() -> Conventions {
         mode: SendMode::PerMessage,
         own_name: ["BULKHEAD", "cymru.nhs.uk"],
         systems: Vec::new(),
+        retired: Vec::new(),
     }
 }
 
@@ -26,7 +28,8 @@ fn profile(version: Version) -> Profile {
     Profile { version, ..profiles::wales_ooh() }
 }
 
-/// BaRS as the Welsh e-referrals service has it.
-pub(crate) fn bars_profile() -> BarsProfile {
-    profiles::wales_bars()
+/// What a Welsh BaRS system shows of a referral that came in HL7 v2. Behind the public service stands WPAS, whose
+/// data set has no place for a telephone number, flags, allergies, a disposition or a due time.
+pub(crate) fn bars_profile(wpas: bool) -> BarsProfile {
+    if wpas { profiles::wales_bars_wpas() } else { profiles::wales_bars() }
 }

@@ -34,17 +34,20 @@ fn stated(value: &str, system: &str, config: &Config) -> Option<ServiceAddress> 
     if system.is_empty() {
         return None;
     }
-    ServiceAddress::parse(system, value).ok()
+    ServiceAddress::parse(system, config.retired.get(value).map_or(value, String::as_str)).ok()
 }
 
 fn is_code_system(system: &str) -> bool {
     system.contains("://") || system.starts_with("urn:")
 }
 
-/// MSH-6 whole, its name, or its universal id.
+/// MSH-6 whole, its name, or its universal id, as it is written or under its present code.
 fn facility(referral: &Referral<'_>, config: &Config) -> Option<ServiceAddress> {
     let whole = referral.message().header().field(6).text().into_owned();
     let parts = referral.receiving_facility();
     let names = [whole, parts.namespace, parts.universal_id];
-    names.iter().filter(|name| !name.is_empty()).find_map(|name| config.addresses.get(name).cloned())
+    names.iter().filter(|name| !name.is_empty()).find_map(|name| {
+        let now = config.retired.get(name).unwrap_or(name);
+        config.addresses.get(name).or_else(|| config.addresses.get(now)).cloned()
+    })
 }

@@ -35,6 +35,8 @@ pub struct Config {
     pub addresses: BTreeMap<String, ServiceAddress>,
     /// Systems of addresses by their short forms.
     pub systems: BTreeMap<String, String>,
+    /// Retired codes of organisations, and what they are now.
+    pub retired: BTreeMap<String, String>,
     /// How it is told of refusals that come later.
     pub tell_refusals: Option<TellRefusals>,
     /// Where it connects to us.
@@ -85,11 +87,8 @@ impl Config {
             own_name: Name { application, facility },
             reply_to,
             addresses,
-            systems: conventions
-                .systems
-                .iter()
-                .map(|(short, long)| ((*short).to_owned(), (*long).to_owned()))
-                .collect(),
+            systems: owned(&conventions.systems),
+            retired: owned(&conventions.retired),
             tell_refusals: settings.tell_refusals,
             receive: receive.clone(),
             send: MllpClientSettings {
@@ -103,6 +102,10 @@ impl Config {
             profile: Profile { message: max_message_bytes, ..profile },
         })
     }
+}
+
+fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn problem(field: &str, problem: impl Into<String>) -> Error {

@@ -27,4 +27,6 @@ pub struct Conventions {
     pub own_name: [&'static str; 2],
     /// The systems of addresses that a nation's messages write short, such as `GPPRACTICE`: short form and system.
     pub systems: Vec<(&'static str, &'static str)>,
+    /// Codes of organisations that are retired and still met: old and new.
+    pub retired: Vec<(&'static str, &'static str)>,
 }

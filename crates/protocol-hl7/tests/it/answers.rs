@@ -132,9 +132,10 @@ async fn addressed_by_the_table() {
     let practice =
         referral("M2").replacen("RYE2^https://fhir.nhs.uk/Id/dos-service-id", "10002^GPPRACTICE", 1);
     assert_eq!(line.ask(practice).await.code().0, "AA");
+    assert_eq!(line.ask(referral("M3").replacen("RYE2^", "OLD^", 1)).await.code().0, "AA");
     let to: Vec<_> =
         world.broker.memory.submitted().into_iter().map(|(envelope, _)| envelope.to.unwrap().value).collect();
-    assert_eq!(to, ["BYFACILITY", "BYPRACTICE"]);
+    assert_eq!(to, ["BYFACILITY", "BYPRACTICE", "NEW"]);
     sidecar.stop().await;
 }
 

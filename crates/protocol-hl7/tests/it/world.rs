@@ -49,6 +49,7 @@ pub(crate) fn conventions() -> Conventions {
         mode: SendMode::Persistent,
         own_name: ["BULKHEAD", "NI"],
         systems: vec![("DOS", "https://fhir.nhs.uk/Id/dos-service-id")],
+        retired: vec![("OLD", "NEW")],
     }
 }
 
