@@ -70,8 +70,11 @@ impl Refusal {
         Self::new(blame, error, None, format!("{code}: {}", words(code)))
     }
 
-    /// A repeat of what was taken and went wrong since.
+    /// A repeat of what was taken and went wrong since. While nobody knows what became of it, the same again later.
     pub(crate) fn of_state(state: State) -> Self {
+        if state == State::Unknown {
+            return Self::try_again();
+        }
         let text = format!("taken before; now {}: phone, do not send it again", state.as_str());
         Self::new(Blame::Refused, ErrorCode::INTERNAL, None, text)
     }
