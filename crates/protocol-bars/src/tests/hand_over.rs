@@ -164,7 +164,7 @@ async fn wales_takes_json_only() {
     assert!(is_delivered(&outcome), "{outcome:?}");
     let posted = receiver.local.last();
     assert_eq!(posted.header("accept"), "application/fhir+json; version=1.2.0");
-    assert_eq!(posted.header("nhsd-requesting-software").is_empty(), false);
+    assert!(!posted.header("nhsd-requesting-software").is_empty());
     Document::read(&posted.body, Syntax::Json, &Limits::default()).unwrap();
 }
 

@@ -6,6 +6,7 @@ mod hand_over;
 mod local;
 mod privacy;
 mod reads;
+mod translated;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
