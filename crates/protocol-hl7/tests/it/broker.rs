@@ -223,8 +223,8 @@ impl Referrals for Memory {
         Ok(Response::new(v1::GetReferralResponse { referrals: vec![referral] }))
     }
 
-    /// A table of three: `GONE` is nobody, `RYE` a BaRS system in England, `GP` this very tenant; all else takes
-    /// HL7 v2.4 in the same nation.
+    /// A table of four: `GONE` is nobody, `RYE` a BaRS system in England, `NWRI` one in Wales, `GP` this very tenant;
+    /// all else takes HL7 v2.4 in the same nation.
     async fn resolve_service(
         &self,
         request: Request<v1::ResolveServiceRequest>,
@@ -233,6 +233,7 @@ impl Referrals for Memory {
         let (tenant, protocol, version) = match address.value.as_str() {
             "GONE" => return Err(Refusal::new(Code::ServiceUnknown, "no service: Zebedee").into()),
             "RYE" => ("england/nhs111-north", "bars", "1.4.0"),
+            "NWRI" => ("wales/wast-111", "bars-wales", "1.2.0"),
             "GP" => (TENANT, "hl7v2", "2.4"),
             _ => ("northern-ireland/ooh-dalriada", "hl7v2", "2.4"),
         };

@@ -10,4 +10,5 @@ mod hand_over;
 mod later;
 mod line;
 mod responses;
+mod translated;
 mod world;
