@@ -157,7 +157,8 @@ fn spellings(path: &str, text: &str) -> Vec<String> {
         let same = |row: &&numbers::Verification| row.display.eq_ignore_ascii_case(text);
         add(row.or_else(|| numbers::VERIFICATIONS.iter().find(same)).map(|row| row.hl7));
         // The system says which spelling the code has; the code has its own here.
-        add(path.ends_with(".system").then_some("NSTS"));
+        let known = text.starts_with("https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus");
+        add((path.ends_with(".system") && known).then_some("NSTS"));
     } else if path.ends_with(".system") && path.contains("telecom") {
         add(table(demographics::TELECOM_SYSTEMS));
         add((text == "phone").then_some("CP"));

@@ -85,10 +85,16 @@ fn allergy(trail: &Trail, al1: &Segment<'_>) -> Allergy {
     }
 }
 
+/// Types of values (table 0125) that only say how a value is written.
+const VALUE_TYPES: [&str; 14] =
+    ["ST", "TX", "FT", "NM", "SN", "CE", "CF", "CWE", "TS", "DT", "TM", "ED", "RP", "CX"];
+
 /// An OBX of anyone's: its values in words, with their unit.
 fn observation(trail: &Trail, obx: &Segment<'_>) -> Observation {
     let kind = obx.field(2).component(1).text().into_owned();
-    trail.implied(&obx.field(2));
+    if VALUE_TYPES.contains(&kind.as_str()) {
+        trail.implied(&obx.field(2));
+    }
     let binary = matches!(kind.as_str(), "ED" | "RP");
     let mut words: Vec<String> = Vec::new();
     if !binary {

@@ -129,22 +129,18 @@ pub(super) fn telecom(trail: &Trail, value: &Repetition<'_>) -> Option<Telecom> 
     let number = is_mail.then(|| trail.component(value, 4)).flatten();
     let number =
         number.or_else(|| trail.component(value, 1)).or_else(|| trail.component(value, 12)).or_else(parts)?;
-    let mobile = equipment == "CP";
-    let system = match () {
-        () if is_mail => Some("email"),
-        () if mobile => Some("phone"),
-        () => demographics::to_fhir(demographics::TELECOM_SYSTEMS, &equipment),
-    };
-    let known = match () {
-        () if mobile => Some("mobile"),
-        () => demographics::to_fhir(demographics::TELECOM_USES, &usage),
-    };
+    // FHIR has one word for a mobile telephone, whoever's it is: that of another use than the patient's own is left over.
+    let mobile = equipment == "CP" && matches!(usage.as_str(), "" | "PRN");
+    let listed = demographics::to_fhir(demographics::TELECOM_SYSTEMS, &equipment);
+    let known = demographics::to_fhir(demographics::TELECOM_USES, &usage);
     if known.is_some() || usage == "NET" {
         trail.imply(&value.component(2).subcomponent(1));
     }
-    if system.is_some() {
+    if listed.is_some() || mobile {
         trail.imply(&value.component(3).subcomponent(1));
     }
+    let system = if is_mail { Some("email") } else { listed };
+    let known = if mobile { Some("mobile") } else { known };
     let system = system.unwrap_or("phone").to_owned();
     Some(Telecom { system: Some(system), value: Some(number), usage: known.map(str::to_owned), rank: None })
 }

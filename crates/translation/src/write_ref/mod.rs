@@ -143,11 +143,9 @@ fn shown(name: Name, profile: &Profile) -> Option<&Shown> {
 pub(crate) fn texts(message: &Message) -> Vec<String> {
     let mut found = Vec::new();
     for segment in message.segments() {
-        // Pieces of one text are read together again.
-        for (number, field) in segment.fields().enumerate() {
-            if number == 0 {
-                continue;
-            }
+        // Field 1 only numbers most segments.
+        let numbered = !matches!(segment.name(), b"RF1" | b"PRD");
+        for field in segment.fields().skip(usize::from(numbered)) {
             for repetition in field.repetitions() {
                 for component in repetition.components() {
                     found.extend(component.subcomponents().map(|leaf| leaf.text().into_owned()));
