@@ -34,21 +34,21 @@ pub(crate) fn mode(configured: Acknowledgement, asked: Mode) -> Mode {
     }
 }
 
-/// The answer that goes out at once; `None` where the message asks for none.
+/// The answer that goes out at once; `None` where the message asks for none. Where it asks for no commit but for an
+/// application acknowledgement, what is refused is refused in that form: there will be nothing to wait for.
 pub(crate) fn write(
     original: &Original,
     mode: Mode,
     letters: &Answers,
     verdict: &Verdict,
 ) -> Option<Message> {
-    let wanted = match mode {
-        Mode::Original => true,
-        Mode::Enhanced { accept, .. } => accept.wants(matches!(verdict, Verdict::Taken(_))),
+    let taken = matches!(verdict, Verdict::Taken(_));
+    let commit = match mode {
+        Mode::Original => false,
+        Mode::Enhanced { accept, .. } if accept.wants(taken) => true,
+        Mode::Enhanced { application, .. } if !taken && application.wants(false) => false,
+        Mode::Enhanced { .. } => return None,
     };
-    if !wanted {
-        return None;
-    }
-    let commit = matches!(mode, Mode::Enhanced { .. });
     let reply = match verdict {
         Verdict::Taken(text) => {
             let code = if commit { AckCode::CommitAccept } else { AckCode::ApplicationAccept };
@@ -92,4 +92,57 @@ pub(crate) fn stamp() -> Stamp {
 
 pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Option<Condition> = None;
+
+    #[track_caller]
+    fn check(configured: Acknowledgement, asked: [Option<Condition>; 2], taken: &str, refused: &str) {
+        let asked = match asked {
+            [None, None] => Mode::Original,
+            [accept, application] => Mode::Enhanced {
+                accept: accept.unwrap_or(Condition::Never),
+                application: application.unwrap_or(Condition::Never),
+            },
+        };
+        let original = headless().unwrap();
+        let said = |verdict: Verdict| {
+            let answer = write(&original, mode(configured, asked), &Answers::HL7, &verdict);
+            answer.map_or(String::new(), |answer| answer.field("MSA", 1).text().into_owned())
+        };
+        assert_eq!(said(Verdict::Taken(None)), taken, "{configured:?} {asked:?}");
+        assert_eq!(said(Verdict::Not(Refusal::no_address())), refused, "{configured:?} {asked:?}");
+    }
+
+    #[test]
+    fn every_mode_has_its_letters() {
+        use Acknowledgement::{AsAsked, Enhanced, Original};
+        use Condition::{Always, Never, OnError, OnSuccess};
+        check(AsAsked, [NONE, NONE], "AA", "AE");
+        check(AsAsked, [Some(Always), Some(Never)], "CA", "CE");
+        check(AsAsked, [Some(OnError), NONE], "", "CE");
+        check(AsAsked, [Some(OnSuccess), NONE], "CA", "");
+        check(AsAsked, [Some(Never), Some(Always)], "", "AE");
+        check(AsAsked, [Some(Never), Some(Never)], "", "");
+        check(Original, [Some(Always), Some(Never)], "AA", "AE");
+        check(Original, [Some(Never), Some(Never)], "AA", "AE");
+        check(Enhanced, [NONE, NONE], "CA", "CE");
+        check(Enhanced, [Some(Never), Some(OnError)], "", "AE");
+    }
+
+    #[test]
+    fn a_text_has_room_in_version_2_4() {
+        assert_eq!(shortened(&"\u{175}".repeat(200)).chars().count(), TEXT);
+    }
+
+    #[test]
+    fn a_control_id_is_20_alphanumerics_and_its_own() {
+        let ids = [stamp().control_id, stamp().control_id];
+        assert!(ids.iter().all(|id| id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert_ne!(ids[0], ids[1]);
+    }
 }
