@@ -1,4 +1,4 @@
-//! The protocol's own "no" for a referral that was acknowledged on the spool's strength and then refused.
+//! The protocol's own "no" for a referral that was acknowledged to the local system and refused since.
 //!
 //! BaRS has one for new requests: the asynchronous response that says *rejected*. An update, a cancellation and a
 //! response have none, so those stay on the list that `/readyz` shows and a person is told.
@@ -45,7 +45,7 @@ pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negati
         decision: Decision::Rejected {
             reason: RejectedReason::Other,
             text: Some(format!(
-                "Not delivered ({}). It was not seen by the receiver: use another way, such as the telephone.",
+                "Not taken by the receiver's system ({}). Use another way, such as the telephone.",
                 refused.reason.code
             )),
         },

@@ -214,6 +214,7 @@ fn refused(kind: Kind, payload: Vec<u8>) -> RefusedLater {
         spooled_at: delivery.accepted_at,
         refused_at: delivery.accepted_at,
         told: false,
+        state: None,
     }
 }
 
@@ -240,4 +241,26 @@ async fn what_was_refused_later_is_answered_as_rejected() {
 
     let cancel = refused(Kind::Cancel, sample.cancel(Syntax::Json).write().unwrap());
     assert_eq!(receiver.system.tell_refusal(&cancel).await, Outcome::Refused(cancel.reason));
+}
+
+#[tokio::test]
+async fn a_message_of_the_other_nation_is_made_to_fit() {
+    for (start, tenant, profile) in [
+        (wales as fn(&Settings) -> Config, "england/ooh-riverside", bulkhead_format_bars::Profile::WalesNwri),
+        (england, "wales/wast-111", bulkhead_format_bars::Profile::England),
+    ] {
+        let receiver = Receiver::start(start).await;
+        let mut sample = inward(59);
+        if tenant.starts_with("wales") {
+            sample.profile = bulkhead_format_bars::Profile::WalesNwri;
+        }
+        let mut delivery = request(&sample, Syntax::Json);
+        delivery.tenant = TenantId::parse(tenant).unwrap();
+        let outcome = receiver.system.hand_over(&delivery).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{tenant}: {outcome:?}");
+        let document = Document::read(&receiver.local.last().body, Syntax::Json, &Limits::default()).unwrap();
+        let rules = bulkhead_format_bars::Rules { profile, ..Default::default() };
+        let message = BarsMessage::read_with(&document, &rules).unwrap();
+        bulkhead_format_bars::profile::check(&document, &message, profile).unwrap();
+    }
 }
