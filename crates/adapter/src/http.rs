@@ -81,8 +81,11 @@ async fn details(spool: &Spool) -> String {
         let told = if refused.told { "told" } else { "not told" };
         let _ = writeln!(
             text,
-            "- acknowledged, then refused at {}: {} ({}; the local system was {told})",
-            refused.refused_at, refused.envelope.message_id, refused.reason.code
+            "- acknowledged, then {} at {}: {} ({}; the local system was {told})",
+            refused.state.map_or("refused", bulkhead_model::State::as_str),
+            refused.refused_at,
+            refused.envelope.message_id,
+            refused.reason.code
         );
     }
     text

@@ -92,7 +92,7 @@ impl Kit {
             broker: broker.clone(),
             inbox: inbox.clone(),
             presence: presence.clone(),
-            reports: spool.reports(),
+            spool: spool.clone(),
             condition: health.condition("broker", "connecting"),
             tenant: tenant.clone(),
             software: config.software.clone(),
@@ -260,7 +260,7 @@ impl KitHandle {
         self.shared.http
     }
 
-    /// What was acknowledged on the spool's strength and then refused, newest first, at most a hundred.
+    /// What was acknowledged, on the spool's strength or the broker's, and then refused, newest first, at most a hundred.
     ///
     /// # Errors
     /// When the database fails.

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS promised (
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Acknowledged on the spool's strength and then refused.
+-- Acknowledged, on the spool's strength or the broker's, and then refused.
 CREATE TABLE IF NOT EXISTS refused_later (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     envelope BLOB NOT NULL,
@@ -49,6 +49,17 @@ CREATE TABLE IF NOT EXISTS refused_later (
     refused_at INTEGER NOT NULL,
     told INTEGER NOT NULL DEFAULT 0
 );
+
+-- Those of them that the broker had accepted and gave notice of. `refusal` is their number there.
+CREATE TABLE IF NOT EXISTS notices (
+    referral_id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    refusal INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (referral_id, version)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS notices_refusal ON notices (refusal);
 
 -- What was handed to us. `answer` is the final outcome; the bytes go when there is one.
 CREATE TABLE IF NOT EXISTS inbox (

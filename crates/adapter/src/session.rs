@@ -1,4 +1,4 @@
-//! One stream to the broker: credits, outcomes and the spool's report up; offers and hand-overs down.
+//! One stream to the broker: credits, outcomes and the spool's report up; offers, hand-overs and notices down.
 //!
 //! An offer is held in memory and counts for nothing until its hand-over comes; then it is written to the inbox
 //! and the broker hears *delivered*. Without its hand-over it is discarded with the stream. Frames of an older
@@ -33,7 +33,7 @@ use crate::backoff;
 use crate::broker::Broker;
 use crate::inbox::{Header, Inbox, Offered, Taken, outcome};
 use crate::presence::Presence;
-use crate::spool::{Report, digest};
+use crate::spool::{Report, Spool, digest};
 use crate::window::Window;
 
 /// Frames that may wait to be sent. Full: whoever has one more waits.
@@ -55,7 +55,7 @@ pub(crate) struct Session {
     pub(crate) broker: Arc<Broker>,
     pub(crate) inbox: Inbox,
     pub(crate) presence: Presence,
-    pub(crate) reports: watch::Receiver<Report>,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) condition: Condition,
     pub(crate) tenant: String,
     pub(crate) software: String,
@@ -118,7 +118,7 @@ impl Session {
         // The channel is new, so there is room.
         let _ = up.send(frame(Up::Hello(hello))).await;
         // From here on, so that no outcome falls between what is read from the store and what comes later.
-        let outcomes = self.inbox.outcomes();
+        let (outcomes, taken) = (self.inbox.outcomes(), self.spool.notices_taken());
         let client = DeliveryClient::new(self.broker.channel(node));
         let mut client = client.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
         let opening = client.receive(ReceiverStream::new(frames));
@@ -142,7 +142,7 @@ impl Session {
             window: Window::new(size),
             taking: true,
         };
-        stream.run(down, outcomes).await
+        stream.run(down, outcomes, taken).await
     }
 
     fn connected(&self, connected: bool) {
@@ -173,8 +173,9 @@ impl Stream<'_> {
         mut self,
         mut down: Streaming<v1::ReceiveResponse>,
         mut outcomes: broadcast::Receiver<v1::Outcome>,
+        mut taken: broadcast::Receiver<v1::NoticeTaken>,
     ) -> Result<(), Status> {
-        let mut reports = self.session.reports.clone();
+        let mut reports = self.session.spool.reports();
         let mut up = self.session.presence.changes();
         let mut tick = tokio::time::interval(REPORT_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -194,6 +195,12 @@ impl Stream<'_> {
                 outcome = outcomes.recv() => match outcome {
                     Ok(outcome) => self.send(Up::Outcome(outcome)).await,
                     Err(RecvError::Lagged(_)) => self.repeat_outcomes().await,
+                    Err(RecvError::Closed) => Err(HungUp),
+                },
+                taken = taken.recv() => match taken {
+                    Ok(taken) => self.send(Up::NoticeTaken(taken)).await,
+                    // The broker asks again.
+                    Err(RecvError::Lagged(_)) => Ok(()),
                     Err(RecvError::Closed) => Err(HungUp),
                 },
                 _ = tick.tick() => {
@@ -226,6 +233,7 @@ impl Stream<'_> {
                 Ok(())
             }
             Some(Down::Settled(settled)) => self.settled(settled).await,
+            Some(Down::Notice(notice)) => self.noticed(notice).await,
             // A newer broker's frame, which an older sidecar need not know.
             None => Ok(()),
         }
@@ -295,6 +303,14 @@ impl Stream<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Something that the local system sent went wrong after the broker had accepted it.
+    async fn noticed(&self, notice: v1::Notice) -> Result<(), HungUp> {
+        match self.session.spool.noticed(notice).await {
+            Some(taken) => self.send(Up::NoticeTaken(taken)).await,
+            None => Ok(()),
+        }
     }
 
     /// Grants what there is room for, or says that the local system is down.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bulkhead_model::{Digest, Envelope, Payload, Reason, ReferralId, ServiceAddress, TenantId};
+use bulkhead_model::{Digest, Envelope, Payload, Reason, ReferralId, ServiceAddress, State, TenantId};
 use jiff::Timestamp;
 
 /// The system beside which the sidecar stands.
@@ -22,9 +22,10 @@ pub trait LocalSystem: Send + Sync + 'static {
     /// Why it does not, in a sentence for an operator.
     async fn probe(&self) -> Result<(), String>;
 
-    /// Tells the local system that a referral which was acknowledged on the spool's strength has been refused:
-    /// the protocol's own negative answer. Where a protocol has none, answer [`Outcome::Refused`]: then the
-    /// referral stays on the list that `/readyz` shows.
+    /// Tells the local system that a referral which was acknowledged to it has been refused since, by the broker
+    /// or by its receiver, or was given back: the protocol's own negative answer. Where a protocol has none, answer
+    /// [`Outcome::Refused`]: then the referral stays on the list that `/readyz` shows, and where the broker had
+    /// accepted it, an alert stays there. Told again after a restart, it must be the same message.
     async fn tell_refusal(&self, refused: &RefusedLater) -> Outcome;
 }
 
@@ -91,19 +92,23 @@ pub struct Delivery {
     pub reply_addresses: Vec<ServiceAddress>,
 }
 
-/// A referral that was acknowledged to the local system on the spool's strength and then refused by the broker.
+/// A referral that was acknowledged to the local system, on the spool's strength or the broker's, and then refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedLater {
     /// What the adapter submitted.
     pub envelope: Envelope,
     /// The bytes that it submitted.
     pub payload: Payload,
-    /// Why the broker refused it.
+    /// Why it was refused.
     pub reason: Reason,
-    /// When it was written to the spool.
+    /// When it was written to the spool, or accepted by the broker.
     pub spooled_at: Timestamp,
     /// When it was refused.
     pub refused_at: Timestamp,
     /// Whether the local system has been told.
     pub told: bool,
+    /// Where it is with the broker, which had accepted it: rejected by its receiver, parked (set aside at the broker
+    /// or the receiver, whose people look at it) or return-pending (nobody took it, and nobody will). `None` when the
+    /// broker refused it.
+    pub state: Option<State>,
 }

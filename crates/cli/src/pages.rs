@@ -69,6 +69,7 @@ pub const PAGES: [Page; 41] = pages![
     "BH0207" "CARRIED_UNKNOWN",
     "BH0208" "NOT_CONNECTED",
     "BH0209" "NOT_TAKING",
+    "BH0210" "REJECTED",
 ];
 
 impl Page {

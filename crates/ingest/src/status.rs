@@ -87,15 +87,16 @@ fn worst_first(code: AlertCode) -> u8 {
     match code {
         AlertCode::Overdue => 0,
         AlertCode::ReturnPending => 1,
-        AlertCode::Parked => 2,
-        AlertCode::SentAfterAll => 3,
-        AlertCode::CarriedUnknown => 4,
-        AlertCode::Unanswered => 5,
+        AlertCode::Rejected => 2,
+        AlertCode::Parked => 3,
+        AlertCode::SentAfterAll => 4,
+        AlertCode::CarriedUnknown => 5,
+        AlertCode::Unanswered => 6,
     }
 }
 
-const SIDECAR: u8 = 6;
-const CREDENTIAL: u8 = 7;
+const SIDECAR: u8 = 7;
+const CREDENTIAL: u8 = 8;
 
 fn of_referrals(count: &AlertCount) -> Alert {
     let (subject, number) = (count.subject.to_string(), count.count);
@@ -108,6 +109,10 @@ fn of_referrals(count: &AlertCount) -> Alert {
         AlertCode::ReturnPending => format!(
             "{number} {are} given back to {subject} and not confirmed: phone the sender and see that a \
              person has {they}, `bulkhead list --tenant {subject} --state return-pending`"
+        ),
+        AlertCode::Rejected => format!(
+            "{number} {are} refused by the receiving system and the system of {subject} does not know: phone \
+             the sender, `bulkhead list --tenant {subject} --state rejected`"
         ),
         AlertCode::Parked => format!(
             "{number} {are} set aside at {subject}: read the reason of each and decide, \

@@ -109,6 +109,15 @@ pub(crate) fn is_to_tell(life: &Life, known: &Known) -> bool {
         && life.referral.lifecycle != Lifecycle::Accepted
 }
 
+/// Its sender's system must hear what became of it. What another nation carried here is told by that nation; an item
+/// of its own has another referral's message id, or none, so that its sender would take it for that one.
+fn is_to_hear(id: &ReferralId, life: &Life, known: &Known) -> bool {
+    let facts = &known.facts;
+    facts.from_nation.is_none()
+        && *id == ReferralId::derive(&facts.tenant, &facts.envelope.message_id)
+        && life.referral.sender_must_hear(facts.envelope.attempt)
+}
+
 /// What the row says now, before the new columns are written.
 pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Before>> {
     let mut statement = connection.prepare_cached(
@@ -138,23 +147,25 @@ pub(crate) fn tenant_of(text: &str) -> Option<TenantId> {
 
 const WRITE: &str = "
 INSERT INTO referral (
-    id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, overdue, kind, lane,
-    effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
-    predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version)
+    id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, hear, overdue, kind,
+    lane, effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
+    predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version, state_since)
 VALUES (
-    :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :overdue,
-    :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
-    :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version)";
+    :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :hear,
+    :overdue, :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
+    :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version,
+    :state_since)";
 
 /// `effective` and `clear` depend on other rows: they are settled after all rows of a batch are written.
 const REWRITE: &str = "
 UPDATE referral SET
     origin = :origin, destination = :destination, state = :state, stage = :stage, open = :open, settled = :settled,
-    done = :done, unheard = :unheard, sent_after_all = :sent_after_all, tell = :tell, overdue = :overdue,
-    kind = :kind, lane = :lane, deadline = :deadline, accepted_at = :accepted_at, since = :since,
+    done = :done, unheard = :unheard, sent_after_all = :sent_after_all, tell = :tell, hear = :hear,
+    overdue = :overdue, kind = :kind, lane = :lane, deadline = :deadline, accepted_at = :accepted_at, since = :since,
     message_id = :message_id, case_id = :case_id, case_key = :case_key, facts_partition = :facts_partition,
     facts_offset = :facts_offset, predecessor = :predecessor, waits_partition = :waits_partition,
-    waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version
+    waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version,
+    state_since = :state_since
 WHERE id = :id";
 
 /// Writes the columns that follow from this referral alone.
@@ -186,6 +197,7 @@ pub(crate) fn write(
         ":unheard": is_unheard(lifecycle),
         ":sent_after_all": is_sent_after_all(life, known),
         ":tell": is_to_tell(life, known),
+        ":hear": is_to_hear(id, life, known),
         ":overdue": life.referral.overdue,
         ":kind": envelope.kind.as_str(),
         ":lane": envelope.lane().partition(),
@@ -204,6 +216,7 @@ pub(crate) fn write(
         ":shard": shard_of(&facts.tenant),
         ":inbox": inbox,
         ":version": life.referral.version,
+        ":state_since": life.referral.state_since,
     })?;
     Ok(())
 }

@@ -68,9 +68,13 @@ impl Decided {
     pub(crate) fn settles(&self, verdict: &Verdict) -> bool {
         match (verdict, &self.event) {
             (Verdict::Counts | Verdict::Early, _)
-            | (Verdict::Void(_), Event::Withdrawn { .. } | Event::Told { .. } | Event::Reported { .. }) => {
-                true
-            }
+            | (
+                Verdict::Void(_),
+                Event::Withdrawn { .. }
+                | Event::Told { .. }
+                | Event::SenderTold { .. }
+                | Event::Reported { .. },
+            ) => true,
             (Verdict::Void(_), _) => false,
         }
     }
@@ -131,7 +135,10 @@ impl Life {
     }
 
     fn note(&mut self, decided: &Decided) {
-        if !matches!(decided.event, Event::Overdue | Event::Withdrawn { .. } | Event::Told { .. }) {
+        if !matches!(
+            decided.event,
+            Event::Overdue | Event::Withdrawn { .. } | Event::Told { .. } | Event::SenderTold { .. }
+        ) {
             self.since = decided.author.at;
         }
         let newer = self.known.as_ref().is_none_or(|known| known.key.custody < decided.key.custody);

@@ -159,6 +159,20 @@ impl Ledger {
         self.read("asking what to report", |connection| waiting::reports_due(connection, skip, limit))
     }
 
+    /// What this tenant sent, was told *accepted* for, and does not know to be rejected, parked or given back, longest
+    /// ago first: beyond both what its system was told of and what `skip` says (`state_since` of each). Never what
+    /// another nation carried here, nor items of their own.
+    pub fn notices_due(
+        &self,
+        origin: &TenantId,
+        skip: &HashMap<ReferralId, u64>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        self.read("asking what a sender must hear", |connection| {
+            waiting::notices_due(connection, origin, skip, limit)
+        })
+    }
+
     /// Those not settled whose deadline has passed, and that are open or not yet noted as overdue: first those not
     /// noted, then by deadline.
     pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {

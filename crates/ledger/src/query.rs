@@ -124,6 +124,7 @@ pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<Aler
         (AlertCode::Overdue, CONCERNS_RECEIVER, "by_urgency", "settled = 0 AND deadline <= ?1", Some(now)),
         (AlertCode::Parked, CONCERNS_RECEIVER, "parked", "state = 'parked'", None),
         (AlertCode::ReturnPending, "origin", "return_pending", "state = 'return-pending'", None),
+        (AlertCode::Rejected, "origin", "rejected", "hear = 1 AND state = 'rejected'", None),
         (AlertCode::SentAfterAll, "origin", "sent_after_all", "sent_after_all = 1", None),
         (AlertCode::Unanswered, CONCERNS_RECEIVER, "delivered", "stage = 4 AND since <= ?1", Some(silent)),
         (

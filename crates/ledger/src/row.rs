@@ -100,6 +100,8 @@ pub enum AlertCode {
     Parked,
     /// Given back and not confirmed. Concerns the sender.
     ReturnPending,
+    /// Refused by the receiving system, and the sender's system does not know. Concerns the sender.
+    Rejected,
     /// Its sender took it back, but it went on. Concerns the sender.
     SentAfterAll,
     /// Delivered more than ten minutes ago and not acknowledged. Concerns the receiver.
@@ -116,6 +118,7 @@ impl AlertCode {
             AlertCode::Overdue => "OVERDUE",
             AlertCode::Parked => "PARKED",
             AlertCode::ReturnPending => "RETURN_PENDING",
+            AlertCode::Rejected => "REJECTED",
             AlertCode::SentAfterAll => "SENT_AFTER_ALL",
             AlertCode::Unanswered => "UNANSWERED",
             AlertCode::CarriedUnknown => "CARRIED_UNKNOWN",

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Error;
 
 /// Rises whenever the tables change, or what the model makes of the same events: then the file is made again.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// A deadline that is not there, so that it sorts last.
 pub(crate) const NO_DEADLINE: i64 = i64::MAX;
@@ -55,12 +55,12 @@ CREATE TABLE tally (
 CREATE TABLE referral (
     id BLOB PRIMARY KEY, origin TEXT NOT NULL, destination TEXT, state TEXT NOT NULL, stage INTEGER NOT NULL,
     open INTEGER NOT NULL, settled INTEGER NOT NULL, done INTEGER NOT NULL, unheard INTEGER NOT NULL,
-    sent_after_all INTEGER NOT NULL, tell INTEGER NOT NULL, overdue INTEGER NOT NULL, kind TEXT NOT NULL,
+    sent_after_all INTEGER NOT NULL, tell INTEGER NOT NULL, hear INTEGER NOT NULL, overdue INTEGER NOT NULL, kind TEXT NOT NULL,
     lane INTEGER NOT NULL, effective INTEGER NOT NULL, deadline INTEGER NOT NULL, accepted_at INTEGER NOT NULL,
     since INTEGER NOT NULL, message_id TEXT NOT NULL, case_id TEXT, case_key TEXT NOT NULL,
     facts_partition INTEGER NOT NULL, facts_offset INTEGER NOT NULL, predecessor BLOB, clear INTEGER NOT NULL,
     waits_partition INTEGER, waits_offset INTEGER, border TEXT, shard INTEGER NOT NULL, inbox TEXT,
-    version INTEGER NOT NULL
+    version INTEGER NOT NULL, state_since INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX waiting_out ON referral
     (destination, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 1;
@@ -73,6 +73,8 @@ CREATE INDEX parked ON referral (destination, origin) WHERE state = 'parked';
 CREATE INDEX return_pending ON referral (origin) WHERE state = 'return-pending';
 CREATE INDEX sent_after_all ON referral (origin) WHERE sent_after_all = 1;
 CREATE INDEX tell ON referral (since) WHERE tell = 1;
+CREATE INDEX hear ON referral (origin, since) WHERE hear = 1;
+CREATE INDEX rejected ON referral (origin) WHERE hear = 1 AND state = 'rejected';
 CREATE INDEX behind ON referral (predecessor) WHERE predecessor IS NOT NULL;
 CREATE INDEX in_case ON referral (case_key, facts_offset);
 CREATE INDEX by_message ON referral (message_id);

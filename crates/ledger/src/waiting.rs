@@ -87,6 +87,19 @@ pub(crate) fn reports_due(
     rows(connection, &choose(connection, query, [], limit, news)?)
 }
 
+/// Gone wrong, and this sender's system does not know.
+pub(crate) fn notices_due(
+    connection: &Connection,
+    origin: &TenantId,
+    skip: &HashMap<ReferralId, u64>,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
+    let query = "SELECT id, state_since FROM referral INDEXED BY hear
+        WHERE hear = 1 AND origin = ?1 ORDER BY since";
+    let news = |id: &ReferralId, version| skip.get(id).is_none_or(|asked| version > *asked);
+    rows(connection, &choose(connection, query, [origin.as_str()], limit, news)?)
+}
+
 /// The first cancel behind this referral that is not handed over.
 pub(crate) fn cancel_behind(connection: &Connection, id: &ReferralId) -> Result<Option<ReferralId>, Error> {
     let query = format!(

@@ -127,6 +127,13 @@ pub enum Event {
         /// The version of the referral that it knows.
         version: u64,
     },
+    /// Beside the lifecycle: the sender's system was told, in its own protocol, that it went wrong.
+    SenderTold {
+        /// The version with which it came into the state that it was told of.
+        version: u64,
+        /// The system's own answer.
+        answer: String,
+    },
     /// From the nation that has it.
     Reported {
         /// Its state there.
@@ -166,6 +173,7 @@ impl Event {
             Event::Cancelled { .. } => "cancelled",
             Event::Withdrawn { .. } => "withdrawn",
             Event::Told { .. } => "told",
+            Event::SenderTold { .. } => "sender-told",
             Event::Reported { .. } => "reported",
         }
     }
@@ -203,6 +211,7 @@ impl Event {
             Event::Cancelled { reason } => reason.to_string(),
             Event::Withdrawn { up_to } => format!("attempts up to {up_to} taken back"),
             Event::Told { .. } => "the nation that it came from knows".into(),
+            Event::SenderTold { answer, .. } => format!("its sender's system knows ({answer})"),
             Event::Reported { state, reason, destination, .. } => {
                 let there = destination.as_ref().map(|to| format!(" at {to}")).unwrap_or_default();
                 let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

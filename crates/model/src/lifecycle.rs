@@ -3,7 +3,7 @@
 //! Each variant holds what is true in that state. `apply` names every state, so a new one is met everywhere.
 
 use crate::event::Place;
-use crate::{Event, Nation, Reason, TenantId};
+use crate::{Code, Event, Nation, Reason, TenantId};
 
 /// The name of a state, without what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,7 +192,7 @@ pub enum Lifecycle {
         /// Why.
         reason: Reason,
     },
-    /// Given back, not confirmed.
+    /// Given back, also by the nation that had it; not confirmed.
     ReturnPending {
         /// Why.
         reason: Reason,
@@ -370,6 +370,14 @@ impl Lifecycle {
                 L::AtBorder { nation, to, bytes, carrying: true },
                 Event::BorderRefused { nation: far, reason },
             ) if nation == *far => Ok(L::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() }),
+            (
+                L::Carried { by, there },
+                Event::Reported { state: State::ReturnPending, reason, sequence, .. },
+            ) if there.as_ref().is_none_or(|last| last.sequence < *sequence) => Ok(L::ReturnPending {
+                reason: reason.clone().unwrap_or_else(|| {
+                    Reason::new(Code::BorderRefused, format!("given back by {by} without a reason"))
+                }),
+            }),
             (
                 L::Carried { by, there },
                 Event::Reported { state, reason, destination, sequence, at: _, omissions: _ },

@@ -74,7 +74,14 @@ proptest! {
 
     #[test]
     fn facts_beside_the_lifecycle_never_move_it(lifecycle in any_lifecycle(), number in 0..9_u32) {
-        for event in [Event::Overdue, Event::Withdrawn { up_to: number }, Event::Told { version: number.into() }] {
+        let version = u64::from(number);
+        let beside = [
+            Event::Overdue,
+            Event::Withdrawn { up_to: number },
+            Event::Told { version },
+            Event::SenderTold { version, answer: "AA".into() },
+        ];
+        for event in beside {
             prop_assert!(lifecycle.clone().apply(&event).is_err());
         }
     }

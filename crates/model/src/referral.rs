@@ -6,7 +6,7 @@
 //! What is cancelled or given back is its origin's again, which is a change of custody too: so a new
 //! attempt of its sender starts from there.
 
-use crate::{Event, Lifecycle, Numbered};
+use crate::{Event, Lifecycle, Numbered, State};
 
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub struct Referral {
     pub version: u64,
     /// The newest version that the nation it came from has confirmed.
     pub told: u64,
+    /// The version with which it came into its present state; it numbers what its sender is told.
+    pub state_since: u64,
+    /// The newest of those that its sender's system was told of.
+    pub sender_told: u64,
     /// What the target format could not carry, by name.
     pub omissions: Vec<String>,
     /// Events of later custody numbers, in the order in which they were read.
@@ -53,6 +57,7 @@ impl Referral {
         match numbered.event {
             Event::Withdrawn { up_to } => return raise(&mut self.withdrawn_up_to, up_to),
             Event::Told { version } => return raise(&mut self.told, version),
+            Event::SenderTold { version, .. } => return raise(&mut self.sender_told, version),
             _ => {}
         }
         if numbered.custody > self.custody {
@@ -93,11 +98,14 @@ impl Referral {
         let was_cancelled = matches!(self.lifecycle, Lifecycle::Cancelled { .. });
         match self.lifecycle.clone().apply(&numbered.event) {
             Ok(next) => {
-                self.lifecycle = next;
+                let was = std::mem::replace(&mut self.lifecycle, next).state();
                 if was_cancelled {
                     self.begin_again();
                 }
                 self.note(&numbered.event);
+                if self.lifecycle.state() != was {
+                    self.state_since = self.version;
+                }
                 Verdict::Counts
             }
             Err(illegal) => Verdict::Void(illegal.to_string()),
@@ -131,6 +139,28 @@ impl Referral {
     /// Its sender was told no and has not tried again, but it went on: a person must know.
     pub fn sent_after_all(&self, attempt: u32) -> bool {
         self.withdrawn_up_to >= attempt && self.attempt > 0
+    }
+
+    /// It went wrong after its sender was told *accepted*, and the sender's system has not heard of it. One whose
+    /// sender was told no meanwhile brings no news, unless it was given back: that is to be confirmed.
+    pub fn sender_must_hear(&self, attempt: u32) -> bool {
+        let went_wrong = match self.lifecycle.state() {
+            State::ReturnPending => true,
+            State::Rejected | State::Parked => self.withdrawn_up_to < attempt,
+            State::Accepted
+            | State::Routed
+            | State::Carried
+            | State::Offered
+            | State::Delivered
+            | State::Acknowledged
+            | State::Held
+            | State::Quarantined
+            | State::Returned
+            | State::Diverted
+            | State::Cancelled
+            | State::Unknown => false,
+        };
+        went_wrong && self.state_since > self.sender_told
     }
 }
 

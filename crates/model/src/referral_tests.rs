@@ -101,6 +101,61 @@ fn what_waits_for_a_change_of_custody_has_a_bound() {
     assert_eq!(referral.apply(numbered(0, routed())), Verdict::Counts);
 }
 
+fn sender_told(version: u64) -> Numbered {
+    numbered(0, Event::SenderTold { version, answer: "AA".into() })
+}
+
+#[test]
+fn the_sender_hears_once_of_each_state_that_went_wrong() {
+    let mut referral = Referral::default();
+    let parked = Event::Parked { reason: Reason::new(Code::ServiceUnknown, "") };
+    for event in [numbered(0, routed()), numbered(1, Event::Offered { attempt: 1 }), numbered(1, parked)] {
+        assert!(!referral.sender_must_hear(1));
+        assert_eq!(referral.apply(event), Verdict::Counts);
+    }
+    assert!(referral.sender_must_hear(1) && referral.state_since == 3);
+    assert_eq!(referral.apply(sender_told(3)), Verdict::Counts);
+    assert!(matches!(referral.apply(sender_told(2)), Verdict::Void(_)));
+    // That its deadline passes as well is no other state.
+    assert_eq!(referral.apply(numbered(1, Event::Overdue)), Verdict::Counts);
+    assert!(!referral.sender_must_hear(1) && referral.version == 4 && referral.sender_told == 3);
+}
+
+#[test]
+fn a_sender_that_was_told_no_hears_only_what_it_is_to_confirm() {
+    let reason = || Reason::new(Code::DeadlinePassed, "");
+    let check = |event: Event, hears: bool| {
+        let mut referral = Referral::default();
+        for event in [routed(), Event::Withdrawn { up_to: 1 }] {
+            referral.apply(numbered(0, event));
+        }
+        referral.apply(numbered(1, event));
+        assert_eq!((referral.sender_must_hear(1), referral.sender_must_hear(2)), (hears, true));
+    };
+    check(Event::Parked { reason: reason() }, false);
+    check(Event::ReturnPending { reason: reason() }, true);
+}
+
+#[test]
+fn what_another_nation_gives_back_is_given_back_here() {
+    let mut referral = Referral::default();
+    let to_border = Event::ToBorder { nation: Nation::Wales, to: tenant("wales/a"), bytes: place(1) };
+    referral.apply(numbered(0, to_border));
+    referral.apply(numbered(0, Event::Carrying { nation: Nation::Wales }));
+    referral.apply(numbered(0, Event::Carried { nation: Nation::Wales }));
+    let reported = |state, sequence| {
+        let (reason, destination) = (Some(Reason::new(Code::DeadlinePassed, "")), None);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let event = Event::Reported { state, reason, destination, sequence, at, omissions: vec![] };
+        numbered(1, event)
+    };
+    assert_eq!(referral.apply(reported(State::ReturnPending, 4)), Verdict::Counts);
+    assert!(matches!(referral.lifecycle, Lifecycle::ReturnPending { .. }) && referral.sender_must_hear(1));
+    assert!(matches!(referral.apply(reported(State::Returned, 5)), Verdict::Void(_)));
+    assert_eq!(referral.apply(numbered(1, Event::Returned { by: "its system".into() })), Verdict::Counts);
+    assert_eq!(referral.lifecycle.state(), State::Returned);
+}
+
 /// A life over three partitions (origin, destination, fallback), with late and doubled events.
 fn partitions() -> impl Strategy<Value = Vec<Vec<Numbered>>> {
     let diverted = Event::Diverted {
@@ -167,6 +222,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (any::<prop::sample::Index>(), any_event()).prop_map(|(which, event)| Step::Late(which, event)),
         1 => (1..4_u32).prop_map(|up_to| Step::Beside(Event::Withdrawn { up_to })),
         1 => (1..6_u64).prop_map(|version| Step::Beside(Event::Told { version })),
+        1 => (1..6_u64).prop_map(|version| {
+            Step::Beside(Event::SenderTold { version, answer: "AA".into() })
+        }),
     ];
     prop::collection::vec(step, 0..40)
 }
@@ -185,8 +243,8 @@ fn possible(referral: &Referral) -> Vec<Event> {
         bytes: place(9),
         reason: reason(),
     };
-    let reported = Event::Reported {
-        state: State::Delivered,
+    let reported = |state| Event::Reported {
+        state,
         reason: None,
         destination: Some(far.clone()),
         sequence,
@@ -195,7 +253,7 @@ fn possible(referral: &Referral) -> Vec<Event> {
     };
     let events = [
         Event::Routed { to: near, bytes: place(7) },
-        Event::ToBorder { nation: Nation::England, to: far, bytes: place(1) },
+        Event::ToBorder { nation: Nation::England, to: far.clone(), bytes: place(1) },
         Event::Carrying { nation: Nation::England },
         Event::Carried { nation: Nation::England },
         Event::BorderRefused { nation: Nation::England, reason: reason() },
@@ -211,7 +269,8 @@ fn possible(referral: &Referral) -> Vec<Event> {
         Event::Returned { by: "a person".into() },
         diverted,
         Event::Cancelled { reason: reason() },
-        reported,
+        reported(State::Delivered),
+        reported(State::ReturnPending),
     ];
     let counts =
         |event: &Event| referral.clone().apply(numbered(referral.custody, event.clone())) == Verdict::Counts;
@@ -279,12 +338,15 @@ impl World {
         }
         assert!(now.custody - before.custody <= 1, "one change of custody a decision");
         assert!(now.attempt >= before.attempt && now.version >= before.version);
-        if now.custody > before.custody {
-            self.owners.push(match event {
-                Event::Routed { .. } => 1,
-                Event::Diverted { .. } => 2,
-                _ => ORIGIN,
-            });
+        let owner = match event {
+            Event::Routed { .. } => 1,
+            Event::Diverted { .. } => 2,
+            Event::Carried { .. } | Event::Cancelled { .. } | Event::ReturnPending { .. } => ORIGIN,
+            _ => return,
+        };
+        if verdict == Verdict::Counts {
+            self.owners.truncate(now.custody as usize);
+            self.owners.push(owner);
         }
     }
 }

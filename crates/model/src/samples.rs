@@ -102,6 +102,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         any_reason().prop_map(|reason| Event::Cancelled { reason }),
         (1..5_u32).prop_map(|up_to| Event::Withdrawn { up_to }),
         (1..9_u64).prop_map(|version| Event::Told { version }),
+        (1..9_u64).prop_map(|version| Event::SenderTold { version, answer: "AA".into() }),
         (any_state(), prop::option::of(any_reason()), prop::option::of(any_tenant()), 1..5_u64).prop_map(
             |(state, reason, destination, sequence)| Event::Reported {
                 state,

@@ -233,7 +233,9 @@ impl Courier {
         Ok(true)
     }
 
-    /// What will not change by itself is recorded as told; the rest is told again after a restart.
+    /// What will not change by itself is recorded as told; the rest is told again after a restart. What was given
+    /// back is with the nation that it came from when that nation knows, and that nation sees that its sender
+    /// hears of it.
     fn told(&mut self, id: ReferralId, version: u64) -> Result<(), Error> {
         let Some(row) = self.shared.parts.ledger.get(&id)? else { return Ok(()) };
         let rests = match row.referral.lifecycle.state() {
@@ -251,11 +253,21 @@ impl Courier {
         };
         if rests && version == row.referral.version {
             let claim = self.shared.journal.claim_on(&row.facts.tenant)?;
-            let decided = Decided::new(id, row.referral.custody, Event::Told { version });
-            let written = self.shared.journal.write(&claim, decided);
+            let custody = row.referral.custody;
+            let decided = Decided::new(id, custody, Event::Told { version });
+            let mut written = vec![self.shared.journal.write(&claim, decided)];
+            if let Lifecycle::ReturnPending { .. } = row.referral.lifecycle {
+                let returned = Event::Returned { by: format!("{}, which it came from", self.to) };
+                written.push(self.shared.journal.write(&claim, Decided::new(id, custody, returned)));
+            }
             self.told.remove(&id);
             self.told.insert(id, version);
-            self.work.push(Box::pin(async move { written.read_back().await.map(|_| Ended::Over(id)) }));
+            self.work.push(Box::pin(async move {
+                for written in written {
+                    written.read_back().await?;
+                }
+                Ok(Ended::Over(id))
+            }));
         }
         if self.told.len() > 100_000 {
             self.told.clear();

@@ -17,13 +17,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tonic::Streaming;
 use tracing::{info, warn};
 
 use crate::Error;
 use crate::flight::{Down, Flight, Handed, send};
 use crate::journal::Decided;
+use crate::notices::{self, Notices};
 use crate::owner::Shared;
 use crate::settle::{self, settle};
 use crate::source::Source;
@@ -41,6 +42,8 @@ struct Open {
 enum Ended {
     Flight(ReferralId, Handed),
     Cancelled(ReferralId),
+    NotSent(ReferralId),
+    Recorded(ReferralId),
     Settled { id: ReferralId, attempt: u32, is_final: bool, counts: bool, retry_after: Option<Duration> },
     Nothing,
 }
@@ -59,12 +62,14 @@ pub(crate) struct HandOver {
     open: HashMap<ReferralId, Open>,
     not_before: HashMap<ReferralId, Instant>,
     again: Vec<Waiting>,
+    notices: Notices,
     work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
 }
 
 impl HandOver {
     pub(crate) fn new(shared: Shared, tenant: TenantId, claim: Claim, down: Down) -> Self {
         Self {
+            notices: Notices::new(shared.clone(), tenant.clone(), claim.clone(), down.clone()),
             shared,
             tenant,
             claim,
@@ -98,6 +103,8 @@ impl HandOver {
 
     async fn serve(&mut self, up: &mut Streaming<v1::ReceiveRequest>) -> Result<(), Error> {
         let changed = self.shared.parts.ledger.newly_waiting(&self.tenant);
+        let mut tick = interval(notices::TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let woken = changed.notified();
             tokio::pin!(woken);
@@ -111,6 +118,7 @@ impl HandOver {
                 },
                 Some(ended) = self.work.next() => self.ended(ended?).await,
                 () = &mut woken => {}
+                _ = tick.tick() => self.tell()?,
                 () = async { sleep_until(next_retry.unwrap_or_else(Instant::now)).await }, if next_retry.is_some() => {
                     let now = Instant::now();
                     self.not_before.retain(|_, until| *until > now);
@@ -135,6 +143,7 @@ impl HandOver {
                 });
                 Ok(())
             }
+            Some(Frame::NoticeTaken(taken)) => self.notice_taken(&taken),
             None => Ok(()),
         }
     }
@@ -147,6 +156,32 @@ impl HandOver {
         self.shared.board.update(&self.tenant, |seen| seen.connected = true);
         self.again = self.shared.parts.ledger.unanswered(&self.tenant, &self.inbox)?;
         self.again.extend(self.shared.parts.ledger.offered_to(&self.tenant)?);
+        Ok(())
+    }
+
+    /// Tells the sidecar what went wrong with what its system sent; needs no credit.
+    fn tell(&mut self) -> Result<(), Error> {
+        if self.inbox.is_empty() {
+            return Ok(());
+        }
+        for notice in self.notices.due()? {
+            let id = notice.id();
+            self.work.push(Box::pin(async move {
+                Ok(if notice.send().await? { Ended::Nothing } else { Ended::NotSent(id) })
+            }));
+        }
+        Ok(())
+    }
+
+    fn notice_taken(&mut self, taken: &v1::NoticeTaken) -> Result<(), Error> {
+        if let Some((id, written)) = self.notices.taken(taken)? {
+            self.work.push(Box::pin(async move {
+                for written in written {
+                    written.read_back().await?;
+                }
+                Ok(Ended::Recorded(id))
+            }));
+        }
         Ok(())
     }
 
@@ -361,6 +396,8 @@ impl HandOver {
             Ended::Cancelled(id) => {
                 self.open.remove(&id);
             }
+            Ended::NotSent(id) => self.notices.not_sent(id),
+            Ended::Recorded(id) => self.notices.recorded(id),
             Ended::Flight(_, Handed::Over) | Ended::Nothing => {}
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The route of a referral through a cell, in the order in which to read: [`owner`](crate::owner) claims
 //! shards and starts what belongs to them; `router` takes records from `in.<tenant>` and decides;
-//! `hand_over` offers what waits in `out.<tenant>` to the tenant's sidecar; `courier` carries what waits at
+//! `hand_over` offers what waits in `out.<tenant>` to the tenant's sidecar, and `notices`
+//! tells it what became of what it sent; `courier` carries what waits at
 //! the border to the other nation's `door`; `deadlines` acts when time runs out. Everything that is decided
 //! goes through the `journal`: one event, under the owner's claim.
 
@@ -17,6 +18,7 @@ mod error;
 mod flight;
 mod hand_over;
 mod journal;
+mod notices;
 mod owner;
 mod router;
 mod settle;

@@ -1,7 +1,7 @@
 //! Records of `events.<nation>`: bytes both ways.
 
 use bulkhead_model::{
-    Claim, Digest, Envelope, Event, Nation, Numbered, Place, Reason, ReferralId, State, TenantId,
+    Claim, Digest, Envelope, Event, Nation, Numbered, Place, Reason, ReferralId, SHARDS, State, TenantId,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -86,9 +86,12 @@ pub fn claim_to_wire(claim: &Claim) -> v1::Claim {
 /// A claim from the wire.
 ///
 /// # Errors
-/// When it is missing.
+/// When it is missing or its shard is not one of a cell's.
 pub fn claim_from_wire(wire: Option<&v1::Claim>) -> Result<Claim, Unreadable> {
     let wire = wire.ok_or(Unreadable::Field("claim"))?;
+    if wire.shard >= SHARDS {
+        return Err(Unreadable::Field("claim.shard"));
+    }
     Ok(Claim { shard: wire.shard, number: wire.number, node: wire.node.clone() })
 }
 
@@ -284,6 +287,9 @@ fn event_to_wire(event: &Event) -> v1::decision::Event {
         }
         Event::Withdrawn { up_to } => W::Withdrawn(v1::EventWithdrawn { up_to_attempt: *up_to }),
         Event::Told { version } => W::Told(v1::EventTold { version: *version }),
+        Event::SenderTold { version, answer } => {
+            W::SenderTold(v1::EventSenderTold { version: *version, answer: answer.clone() })
+        }
         Event::Reported { state, reason, destination, sequence, at, omissions } => {
             W::Reported(v1::EventReported {
                 state: state_to_wire(*state) as i32,
@@ -343,6 +349,7 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         W::Cancelled(e) => Event::Cancelled { reason: reason(e.reason)? },
         W::Withdrawn(e) => Event::Withdrawn { up_to: e.up_to_attempt },
         W::Told(e) => Event::Told { version: e.version },
+        W::SenderTold(e) => Event::SenderTold { version: e.version, answer: e.answer },
         W::Reported(e) => Event::Reported {
             state: state_from_wire(e.state).ok_or(Unreadable::Field("event.state"))?,
             reason: e.reason.map(reason_from_wire),

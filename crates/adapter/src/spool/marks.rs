@@ -18,10 +18,13 @@ use crate::{Error, RefusedLater};
 /// How many refused referrals are kept, oldest first to go once their system was told.
 const REFUSED_SHOWN: usize = 100;
 
+const REFUSED_LATER: &str =
+    "SELECT refused_later.*, notices.state FROM refused_later LEFT JOIN notices ON refusal = number";
+
 /// The spool's part of the database.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// What was accepted under a message id.
@@ -55,6 +58,7 @@ pub(super) struct Refusal {
     pub(super) submit: v1::SubmitRequest,
     pub(super) reason: Reason,
     pub(super) spooled_at: Timestamp,
+    pub(super) refused_at: Timestamp,
 }
 
 impl Marks {
@@ -169,27 +173,19 @@ impl Marks {
     /// The oldest refusal whose local system has not been told.
     pub(super) async fn untold(&self) -> Result<Option<(i64, RefusedLater)>, Error> {
         let read = |db: &Connection| {
-            db.prepare_cached("SELECT * FROM refused_later WHERE told = 0 ORDER BY number LIMIT 1")?
-                .query_row([], |row| Ok((row.get(0)?, refused_later(row))))
+            let query = format!("{REFUSED_LATER} WHERE told = 0 ORDER BY number LIMIT 1");
+            db.prepare_cached(&query)?
+                .query_row([], |row| Ok((row.get("number")?, refused_later(row))))
                 .optional()
         };
         let row = self.store.run("reading refusals", read).await?;
         Ok(row.and_then(|(number, refused)| Some((number, refused?))))
     }
 
-    /// The local system was told (1), or cannot be (2).
-    pub(super) async fn told(&self, number: i64, told: i64) -> Result<(), Error> {
-        let mark = move |db: &Connection| {
-            db.execute("UPDATE refused_later SET told = ?2 WHERE number = ?1", params![number, told])
-                .map(drop)
-        };
-        self.store.run("marking a refusal", mark).await
-    }
-
     /// The newest refusals, at most a hundred, and how many there are.
     pub(super) async fn refused_later(&self) -> Result<Vec<RefusedLater>, Error> {
         let read = |db: &Connection| {
-            db.prepare_cached("SELECT * FROM refused_later ORDER BY number DESC LIMIT ?1")?
+            db.prepare_cached(&format!("{REFUSED_LATER} ORDER BY number DESC LIMIT ?1"))?
                 .query_map([REFUSED_SHOWN as i64], |row| Ok(refused_later(row)))?
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
@@ -211,7 +207,14 @@ impl Marks {
                     [before],
                 )?;
             }
-            db.execute("DELETE FROM refused_later WHERE refused_at < ?1", [before]).map(drop)
+            // What the broker waits to hear of stays.
+            db.execute(
+                "DELETE FROM refused_later WHERE refused_at < ?1
+                 AND (told <> 0 OR number NOT IN (SELECT refusal FROM notices))",
+                [before],
+            )?;
+            db.execute("DELETE FROM notices WHERE refusal NOT IN (SELECT number FROM refused_later)", [])
+                .map(drop)
         };
         self.store.run("dropping old marks", forget).await
     }
@@ -243,13 +246,20 @@ fn accepted(row: &Row<'_>) -> Option<Accepted> {
     })
 }
 
-fn refuse_later(db: &Connection, refusal: Refusal) -> rusqlite::Result<()> {
-    let Refusal { submit, reason, spooled_at } = refusal;
+pub(super) fn refuse_later(db: &Connection, refusal: Refusal) -> rusqlite::Result<()> {
+    let Refusal { submit, reason, spooled_at, refused_at } = refusal;
     let envelope = submit.envelope.unwrap_or_default().encode_to_vec();
     db.execute(
         "INSERT INTO refused_later (envelope, payload, code, text, spooled_at, refused_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![envelope, &*submit.payload, reason.code, reason.text, spooled_at.as_millisecond(), now()],
+        params![
+            envelope,
+            &*submit.payload,
+            reason.code,
+            reason.text,
+            spooled_at.as_millisecond(),
+            refused_at.as_millisecond()
+        ],
     )
     .map(drop)
 }
@@ -264,6 +274,7 @@ fn refused_later(row: &Row<'_>) -> Option<RefusedLater> {
         spooled_at: time("spooled_at")?,
         refused_at: time("refused_at")?,
         told: row.get::<_, i64>("told").ok()? == 1,
+        state: row.get::<_, Option<String>>("state").ok()?.and_then(|state| State::parse(&state)),
     })
 }
 

@@ -11,6 +11,7 @@
 mod attend;
 mod book;
 mod marks;
+mod notices;
 mod pump;
 mod shelf;
 mod tell;
@@ -22,10 +23,10 @@ use std::time::Duration;
 
 use bulkhead_model::{Digest, Reason, TenantId};
 use bulkhead_process::{Condition, Drain, Health};
-use bulkhead_wire::envelope_from_wire;
 use bulkhead_wire::status::Problem;
+use bulkhead_wire::{envelope_from_wire, v1};
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,8 +52,10 @@ pub(crate) struct Spool {
     wake: Notify,
     /// Something is to be withdrawn.
     struck: Notify,
-    /// Something that was promised has been refused.
+    /// Something that was acknowledged has been refused.
     refused: Notify,
+    /// What the broker is to hear of its notices.
+    taken: broadcast::Sender<v1::NoticeTaken>,
     report: watch::Sender<Report>,
     condition: Condition,
     drain: Drain,
@@ -97,6 +100,7 @@ impl Spool {
             wake: Notify::new(),
             struck: Notify::new(),
             refused: Notify::new(),
+            taken: broadcast::Sender::new(notices::ANSWERS),
             report: watch::Sender::new(Report::default()),
             condition: health.condition("spool", "opening"),
             drain,
@@ -165,7 +169,7 @@ impl Spool {
         self.report.subscribe()
     }
 
-    /// What was promised and then refused.
+    /// What was acknowledged and then refused.
     pub(crate) async fn refused_later(&self) -> Result<Vec<RefusedLater>, Error> {
         self.marks.refused_later().await
     }

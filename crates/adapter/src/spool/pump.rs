@@ -178,7 +178,10 @@ impl Spool {
         else {
             return;
         };
-        let refusal = promised.then(|| Refusal { submit: request, reason: reason(&problem), spooled_at });
+        let refusal = promised.then(|| {
+            let (reason, refused_at) = (reason(&problem), Timestamp::now());
+            Refusal { submit: request, reason, spooled_at, refused_at }
+        });
         // A conflict is about bytes that were never this referral's; the first of that id is well and stays.
         let withdraw = problem.code != Some(Code::ConflictingDuplicate);
         let struck = self.marks.strike(&message_id, attempt, withdraw, refusal).await;

@@ -12,7 +12,7 @@ use crate::{LocalSystem, Outcome, backoff};
 /// How often a local system that answers badly is told.
 const TRIES: u32 = 10;
 /// What `told` says: yes, or that it cannot be.
-const TOLD: i64 = 1;
+pub(super) const TOLD: i64 = 1;
 const CANNOT: i64 = 2;
 
 impl Spool {
@@ -27,14 +27,14 @@ impl Spool {
                 };
                 presence.up().await;
                 let message_id = refused.envelope.message_id.clone();
-                let told = match system.tell_refusal(&refused).await {
-                    Outcome::Delivered(_) => {
+                let (told, answer) = match system.tell_refusal(&refused).await {
+                    Outcome::Delivered(receipt) => {
                         info!(tenant = %self.tenant, %message_id, "the local system was told of a refusal");
-                        TOLD
+                        (TOLD, receipt.answer)
                     }
                     Outcome::Refused(reason) => {
                         error!(tenant = %self.tenant, %message_id, %reason, "a person must be told of a refusal");
-                        CANNOT
+                        (CANNOT, reason.to_string())
                     }
                     Outcome::Down { cause } => {
                         presence.went_down(cause);
@@ -42,7 +42,7 @@ impl Spool {
                     }
                     Outcome::Retry { cause, .. } if tries + 1 >= TRIES => {
                         error!(tenant = %self.tenant, %message_id, cause, "a person must be told of a refusal");
-                        CANNOT
+                        (CANNOT, cause)
                     }
                     Outcome::Retry { after, cause } => {
                         warn!(tenant = %self.tenant, %message_id, cause, "a refusal could not be told");
@@ -53,7 +53,12 @@ impl Spool {
                     }
                 };
                 tries = 0;
-                self.note("a refusal", self.marks.told(number, told).await);
+                let answered = self.marks.answered(number, told, answer).await;
+                if let Ok(Some(taken)) = &answered {
+                    // Without a session nobody listens; the broker asks again.
+                    let _ = self.taken.send(taken.clone());
+                }
+                self.note("a refusal", answered.map(drop));
             }
         };
         // Safe to cancel: a refusal that was told and not marked is told again at the next start.

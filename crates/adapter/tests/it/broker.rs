@@ -398,6 +398,21 @@ impl Stream {
         }
     }
 
+    /// The next answer to a notice; other frames are passed over.
+    pub(crate) async fn notice_taken(&mut self) -> v1::NoticeTaken {
+        loop {
+            if let Up::NoticeTaken(taken) = self.next().await {
+                return taken;
+            }
+        }
+    }
+
+    /// No answer to a notice comes for a while.
+    pub(crate) async fn no_notice_taken(&mut self) {
+        let taken = tokio::time::timeout(Duration::from_millis(300), self.notice_taken()).await;
+        assert!(taken.is_err(), "an answer that nobody gave: {taken:?}");
+    }
+
     /// No outcome comes for a while.
     pub(crate) async fn no_outcome(&mut self) {
         let outcome = tokio::time::timeout(Duration::from_millis(300), self.outcome()).await;

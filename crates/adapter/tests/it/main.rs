@@ -7,6 +7,7 @@ mod config;
 mod delivery;
 mod directory;
 mod mllp;
+mod notices;
 mod secrecy;
 mod spool;
 mod system;

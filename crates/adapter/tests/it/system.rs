@@ -19,6 +19,7 @@ struct Shared {
     handed: Mutex<Vec<Delivery>>,
     told: Mutex<Vec<RefusedLater>>,
     script: Mutex<VecDeque<Outcome>>,
+    refusals: Mutex<VecDeque<Outcome>>,
     by_message: Mutex<Option<(String, Outcome)>>,
     up: Mutex<bool>,
     gate: Semaphore,
@@ -31,6 +32,7 @@ impl System {
                 handed: Mutex::default(),
                 told: Mutex::default(),
                 script: Mutex::default(),
+                refusals: Mutex::default(),
                 by_message: Mutex::default(),
                 up: Mutex::new(true),
                 gate: Semaphore::new(1_000_000),
@@ -52,6 +54,11 @@ impl System {
     /// The next answers; after them all is well.
     pub(crate) fn answers(&self, outcomes: impl IntoIterator<Item = Outcome>) {
         self.shared.script.lock().unwrap().extend(outcomes);
+    }
+
+    /// The next answers to what it is told of; after them all is well.
+    pub(crate) fn on_refusals(&self, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.shared.refusals.lock().unwrap().extend(outcomes);
     }
 
     /// The answer to this message id, always.
@@ -108,6 +115,7 @@ impl LocalSystem for System {
 
     async fn tell_refusal(&self, refused: &RefusedLater) -> Outcome {
         self.shared.told.lock().unwrap().push(refused.clone());
-        Outcome::Delivered(Receipt::new("AR"))
+        let told = self.shared.refusals.lock().unwrap().pop_front();
+        told.unwrap_or_else(|| Outcome::Delivered(Receipt::new("AR")))
     }
 }

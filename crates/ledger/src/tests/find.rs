@@ -73,6 +73,11 @@ async fn what_needs_a_person_is_counted() {
     cell.route(facts("returned"), 3).await;
     let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
     cell.decide(&receiver(), "returned", 1, back, None).await;
+    cell.route(facts("refused"), 6).await;
+    cell.decide(&receiver(), "refused", 1, offered(1), None).await;
+    cell.decide(&receiver(), "refused", 1, delivered(1), None).await;
+    let refused = Event::Rejected { reason: reason(Code::ReceiverRefused) };
+    cell.decide(&receiver(), "refused", 1, refused, None).await;
     cell.route(facts("silent"), 4).await;
     cell.decide(&receiver(), "silent", 1, offered(1), None).await;
     cell.decide(&receiver(), "silent", 1, delivered(1), None).await;
@@ -88,11 +93,12 @@ async fn what_needs_a_person_is_counted() {
         alert(AlertCode::Overdue, receiver()),
         alert(AlertCode::Parked, receiver()),
         alert(AlertCode::ReturnPending, origin()),
+        alert(AlertCode::Rejected, origin()),
         alert(AlertCode::SentAfterAll, origin()),
     ];
     assert_eq!(cell.ledger.alerts(at(200)).unwrap(), soon_after);
     let later = cell.ledger.alerts(at(2000)).unwrap();
-    assert_eq!(later[4..], [alert(AlertCode::Unanswered, receiver()), alert(AlertCode::CarriedUnknown, far)]);
+    assert_eq!(later[5..], [alert(AlertCode::Unanswered, receiver()), alert(AlertCode::CarriedUnknown, far)]);
 }
 
 #[tokio::test]
@@ -131,4 +137,64 @@ async fn another_nation_is_told_until_it_knows() {
     assert_eq!(due(&HashMap::new()), 0);
     cell.decide(&receiver(), "m-1", 1, offered(1), None).await;
     assert_eq!(due(&HashMap::new()), 1);
+}
+
+#[tokio::test]
+async fn a_sender_hears_until_its_system_knows() {
+    let cell = Cell::start().await;
+    let mut carried = facts("carried");
+    carried.from_nation = Some(Nation::England);
+    for (offset, facts) in [facts("refused"), facts("parked"), facts("given-back"), facts("well"), carried]
+        .into_iter()
+        .enumerate()
+    {
+        cell.route(facts, offset as u64).await;
+    }
+    let none = HashMap::new();
+    let due = |skip: &HashMap<ReferralId, u64>| {
+        let rows = cell.ledger.notices_due(&origin(), skip, 10).unwrap();
+        rows.into_iter()
+            .map(|row| (row.facts.envelope.message_id.to_string(), row.referral.state_since))
+            .collect()
+    };
+    let due: &dyn Fn(&HashMap<ReferralId, u64>) -> Vec<(String, u64)> = &due;
+    assert_eq!(due(&none), []);
+    for message in ["refused", "carried"] {
+        cell.decide(&receiver(), message, 1, offered(1), None).await;
+        cell.decide(&receiver(), message, 1, delivered(1), None).await;
+        let refused = Event::Rejected { reason: reason(Code::ReceiverRefused) };
+        cell.decide(&receiver(), message, 1, refused, None).await;
+    }
+    let parked = Event::Parked { reason: reason(Code::BudgetSpent) };
+    cell.decide(&receiver(), "parked", 1, parked.clone(), None).await;
+    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    cell.decide(&receiver(), "given-back", 1, back, None).await;
+    // An item of its own has the message id of another referral.
+    let own = ReadEvent {
+        author: author(shard_of(&origin()), 1, "wales-1", 11),
+        record: EventRecord::Decision {
+            id: ReferralId::of_record("in.wales.wast-111", 0, 9),
+            numbered: Numbered { custody: 0, event: parked },
+            source: None,
+            facts: Some(Box::new(facts("well"))),
+        },
+    };
+    let at = cell.append(shard_of(&origin()), &own).await;
+    assert_eq!(soon(cell.ledger.verdict(&at)).await.unwrap(), Verdict::Counts);
+
+    let all = [("given-back".to_owned(), 2), ("parked".to_owned(), 2), ("refused".to_owned(), 4)];
+    let mut found = due(&none);
+    found.sort();
+    assert_eq!(found, all);
+    assert_eq!(due(&HashMap::from([(id("parked"), 2), (id("given-back"), 1), (id("refused"), 4)])).len(), 1);
+    assert_eq!(cell.ledger.notices_due(&receiver(), &none, 10).unwrap(), []);
+    let told = |version| Event::SenderTold { version, answer: "AA".into() };
+    cell.decide(&origin(), "parked", 0, told(2), None).await;
+    cell.decide(&origin(), "refused", 0, told(3), None).await;
+    assert_eq!(due(&none).len(), 2);
+    cell.decide(&origin(), "refused", 0, told(4), None).await;
+    cell.decide(&origin(), "given-back", 2, Event::Returned { by: "its system".into() }, None).await;
+    assert_eq!(due(&none), []);
+    let alerts = cell.ledger.alerts(super::at(20)).unwrap();
+    assert!(alerts.iter().all(|alert| alert.code == AlertCode::Parked), "{alerts:?}");
 }

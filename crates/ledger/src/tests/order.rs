@@ -80,6 +80,8 @@ fn live(partitions: &mut Partitions, message: &str, facts: Facts, fate: u8) {
             put(&origin(), 0, Event::Withdrawn { up_to: 1 }, None);
             put(&receiver(), 1, offered(1), None);
             put(&origin(), 0, Event::Told { version: 2 }, None);
+            put(&receiver(), 1, Event::Parked { reason: reason(Code::BudgetSpent) }, None);
+            put(&origin(), 0, Event::SenderTold { version: 3, answer: "AA".into() }, None);
         }
     }
 }

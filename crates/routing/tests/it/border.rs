@@ -6,11 +6,11 @@ use tokio::net::TcpListener;
 use crate::cell::{Cell, Draft, Keys, directory};
 use crate::sidecar::Sidecar;
 
-struct TwoCells {
-    keys: Keys,
+pub(crate) struct TwoCells {
+    pub(crate) keys: Keys,
     dir: tempfile::TempDir,
-    england: Cell,
-    wales: Option<Cell>,
+    pub(crate) england: Cell,
+    pub(crate) wales: Option<Cell>,
     wales_address: std::net::SocketAddr,
 }
 
@@ -19,7 +19,7 @@ async fn wales(keys: &Keys, dir: &std::path::Path, england: &str, listener: TcpL
     Cell::start(keys, Nation::Wales, &dir.join("wales"), directory(OnDeadline::Return), far, listener).await
 }
 
-async fn two_cells(wales_is_up: bool) -> TwoCells {
+pub(crate) async fn two_cells(wales_is_up: bool) -> TwoCells {
     let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
     let (english, welsh) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());

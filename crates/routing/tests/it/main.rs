@@ -5,4 +5,5 @@ mod border;
 mod cell;
 mod compartment;
 mod deadline;
+mod notices;
 mod sidecar;

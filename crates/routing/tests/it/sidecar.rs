@@ -59,7 +59,7 @@ impl Sidecar {
                 receive_response::Frame::Recall(recall) => {
                     self.offers.retain(|o| o.referral_id != recall.referral_id)
                 }
-                receive_response::Frame::Settled(_) => {}
+                receive_response::Frame::Settled(_) | receive_response::Frame::Notice(_) => {}
             }
         }
     }
@@ -92,6 +92,31 @@ impl Sidecar {
         let acknowledged =
             v1::Acknowledged { answer: "AA".into(), omissions: vec!["NTE".into()], repeat: false };
         self.answer(offer, outcome::Result::Acknowledged(acknowledged)).await;
+    }
+
+    pub(crate) async fn rejected(&self, offer: &v1::Offer) {
+        self.delivered(offer).await;
+        let reason = v1::Reason { code: "RECEIVER_REFUSED".into(), text: "AR".into() };
+        self.answer(offer, outcome::Result::Rejected(v1::Rejected { reason: Some(reason) })).await;
+    }
+
+    /// The next notice; other frames are passed over.
+    pub(crate) async fn noticed(&mut self) -> v1::Notice {
+        loop {
+            if let receive_response::Frame::Notice(notice) = self.frame().await {
+                return notice;
+            }
+        }
+    }
+
+    pub(crate) async fn notice_taken(&self, notice: &v1::Notice, told: bool) {
+        let taken = v1::NoticeTaken {
+            referral_id: notice.referral_id.clone(),
+            version: notice.version,
+            told,
+            answer: "AR".into(),
+        };
+        self.up.send(frame(receive_request::Frame::NoticeTaken(taken))).await.unwrap();
     }
 
     pub(crate) async fn retry(&self, offer: &v1::Offer, spends_budget: bool) {
