@@ -11,7 +11,7 @@ use bulkhead_format_bars::{Identifier, Syntax};
 use bulkhead_model::{Nation, Protocol};
 use bulkhead_process::Drain;
 use bulkhead_protocol_bars::ServiceSettings;
-use bulkhead_protocol_hl7::Name;
+use bulkhead_protocol_hl7::{Answers, Name};
 use bulkhead_simulator::traffic::Party;
 use bulkhead_simulator::{Acknowledgement, Address, Config as SimulatorConfig, Handle, Mllp, Simulator};
 
@@ -216,5 +216,7 @@ fn hl7(demo: &DemoTenant, ports: TenantPorts) -> bulkhead_protocol_hl7::Settings
     settings.version = Some(demo.version.into());
     settings.name = Name { application: application(demo), facility: demo.organisation.into() };
     settings.reply_to = Some(format!("{}^{DOS}", demo.dos));
+    // The simulators read AE as "again" and AR as "never", as the DHCW guide does.
+    settings.answers = Some(Answers::DHCW);
     settings
 }
