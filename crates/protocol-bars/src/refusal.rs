@@ -1,14 +1,15 @@
 //! The protocol's own "no" for a referral that was acknowledged to the local system and refused since.
 //!
 //! BaRS has one for new requests: the asynchronous response that says *rejected*. An update, a cancellation and a
-//! response have none, so those stay on the list that `/readyz` shows and a person is told.
+//! response have none, so those stay on the list that `/readyz` shows and a person is told. So does what is set aside
+//! at its receiver: people look at it there, and it may still be taken.
 
 use bulkhead_adapter::RefusedLater;
 use bulkhead_format_bars::headers::content_type;
 use bulkhead_format_bars::{
     Decision, Document, HeaderId, Ids, Limits, MessageKind, RejectedReason, Response, Syntax,
 };
-use bulkhead_model::Reason;
+use bulkhead_model::{Reason, State};
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ pub(crate) struct Negative {
 /// The negative answer to what was refused, or why there is none. Made again it is the same.
 pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negative, Reason> {
     let none = || refused.reason.clone();
+    if refused.state == Some(State::Parked) {
+        return Err(none());
+    }
     let envelope = &refused.envelope;
     let came_in = content_type(envelope.content_type.as_bytes()).map_err(|_| none())?;
     let bytes = refused.payload.bytes();

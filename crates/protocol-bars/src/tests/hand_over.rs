@@ -3,7 +3,7 @@
 use bulkhead_adapter::{LocalSystem, Outcome, RefusedLater};
 use bulkhead_format_bars::outcome::{ErrorKind, IssueType};
 use bulkhead_format_bars::{BarsMessage, MessageKind, Problem, ResponseKind};
-use bulkhead_model::{Code, Reason};
+use bulkhead_model::{Code, Reason, State};
 
 use super::local::{Local, Then};
 use super::*;
@@ -239,6 +239,9 @@ async fn what_was_refused_later_is_answered_as_rejected() {
         (second.body, second.headers.get("x-request-id"))
     );
 
+    // While people look at it at the receiver, nobody has rejected it.
+    let parked = RefusedLater { state: Some(State::Parked), ..later };
+    assert_eq!(receiver.system.tell_refusal(&parked).await, Outcome::Refused(parked.reason));
     let cancel = refused(Kind::Cancel, sample.cancel(Syntax::Json).write().unwrap());
     assert_eq!(receiver.system.tell_refusal(&cancel).await, Outcome::Refused(cancel.reason));
 }
