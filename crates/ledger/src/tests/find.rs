@@ -125,12 +125,12 @@ async fn what_is_due_is_noted_first_and_then_acted_upon() {
 #[tokio::test]
 async fn another_nation_is_told_until_it_knows() {
     let cell = Cell::start().await;
-    let bell = cell.ledger.reports();
+    let bell = cell.ledger.reports(Nation::England);
     let mut carried = facts("m-1");
     carried.from_nation = Some(Nation::England);
     cell.route(carried, 1).await;
     soon(bell.notified()).await;
-    let due = |skip: &HashMap<ReferralId, u64>| cell.ledger.reports_due(skip, 10).unwrap().len();
+    let due = |skip: &HashMap<ReferralId, u64>| cell.ledger.reports_due(Nation::England, skip, 10).unwrap().len();
     assert_eq!(due(&HashMap::new()), 1);
     assert_eq!((due(&HashMap::from([(id("m-1"), 1)])), due(&HashMap::from([(id("m-1"), 0)]))), (0, 1));
     cell.decide(&origin(), "m-1", 0, Event::Told { version: 1 }, None).await;
@@ -151,13 +151,11 @@ async fn a_sender_hears_until_its_system_knows() {
         cell.route(facts, offset as u64).await;
     }
     let none = HashMap::new();
-    let due = |skip: &HashMap<ReferralId, u64>| {
+    let due = |skip: &HashMap<ReferralId, u64>| -> Vec<(String, u64)> {
         let rows = cell.ledger.notices_due(&origin(), skip, 10).unwrap();
-        rows.into_iter()
-            .map(|row| (row.facts.envelope.message_id.to_string(), row.referral.state_since))
-            .collect()
+        let named = |row: crate::Row| (row.facts.envelope.message_id.to_string(), row.referral.state_since);
+        rows.into_iter().map(named).collect()
     };
-    let due: &dyn Fn(&HashMap<ReferralId, u64>) -> Vec<(String, u64)> = &due;
     assert_eq!(due(&none), []);
     for message in ["refused", "carried"] {
         cell.decide(&receiver(), message, 1, offered(1), None).await;
