@@ -23,6 +23,7 @@ impl Haystack {
         for piece in pieces {
             found.whole.push_str(&squeezed(&piece));
             found.whole.push('\n');
+            found.pieces.extend(piece.lines().map(squeezed));
             found.words.extend(piece.split_whitespace().map(|word| bare(word).to_owned()));
             found.pieces.insert(squeezed(&piece));
         }
@@ -36,8 +37,9 @@ impl Haystack {
             return true;
         }
         text.lines().map(squeezed).filter(|line| !line.is_empty()).all(|line| {
-            let inside = line.chars().count() >= SHORT && self.whole.contains(&line);
-            inside || self.pieces.contains(&line) || self.words.contains(&line)
+            self.pieces.contains(&line)
+                || self.words.contains(&line)
+                || (line.chars().count() >= SHORT && self.whole.contains(&line))
         })
     }
 

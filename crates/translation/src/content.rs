@@ -1,7 +1,6 @@
 //! What a referral says, whichever format it came in: the view of format-bars and what that has no room for.
 
 use bulkhead_format_bars::ReferralView;
-use bulkhead_format_bars::view::Coding;
 
 use crate::answer::ClinicalDecision;
 
@@ -32,8 +31,6 @@ pub(crate) struct Content {
     pub(crate) numbers: Vec<Assigned>,
     /// FHIR's priority code, where one is stated (RF1-2, `ServiceRequest.priority`).
     pub(crate) priority: Option<String>,
-    /// A local priority of RF1-2, which has no place in FHIR.
-    pub(crate) local_priority: Option<Coding>,
 }
 
 /// Who assigned an identifier, and of which type it is: CX-4.1 and CX-5.

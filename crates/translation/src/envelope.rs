@@ -77,7 +77,7 @@ pub fn envelope_of_ref(message: &Message) -> Result<EnvelopeFacts, Untranslatabl
     let view = read_ref::content(message)?.view;
     // A disposition that was carried in the message is heard as well: the more urgent of both counts.
     let stated = urgency::priority_of_ref(&referral.priority());
-    let coded = (!view.dispositions.is_empty()).then(|| urgency::priority_of_bars(&view));
+    let coded = urgency::priority_of_codes(&view);
     Ok(EnvelopeFacts {
         message_id: ids::message_id_of_ref(message).map_err(unreadable)?,
         kind,

@@ -5,7 +5,7 @@
 
 use bulkhead_format_bars::Ids;
 use bulkhead_format_hl7::Message;
-use bulkhead_format_hl7::referral::{Identity, ReferralId as Rf1Id};
+use bulkhead_format_hl7::referral::ReferralId as Rf1Id;
 use bulkhead_model::{CaseId, IdError, MessageId, ReferralId};
 use uuid::Uuid;
 
@@ -20,32 +20,35 @@ pub fn message_id_of_bars(ids: &Ids) -> Result<MessageId, IdError> {
 /// The message id of an HL7 message: MSH-3, MSH-4, MSH-10 and MSH-7 together, because counters restart after a
 /// rebuild (architecture, section 2).
 ///
-/// They are joined with `|`, each with `%` and `|` in it written as `%25` and `%7C` and controls as `%hh`, so that
-/// no two quadruples have the same text. What would be longer than 255 bytes is shortened: the first 200 bytes of
-/// the text, then `|sha-` and the name-based UUID of the whole.
+/// They are joined with `|` as they are written, escapes and all; `%` and `|` in them, controls, and bytes that are
+/// not UTF-8 are written as `%hh`, so that no two quadruples have the same text. What would be longer than 255 bytes
+/// is shortened: the first 200 bytes of the text, then `|uuid-` and the name-based UUID of the whole.
 pub fn message_id_of_ref(message: &Message) -> Result<MessageId, IdError> {
-    let identity = Identity::of(message);
-    let parts =
-        [&identity.sending_application, &identity.sending_facility, &identity.control_id, &identity.created];
-    MessageId::parse(&bounded(&parts.map(|part| escaped(part)).join("|")))
+    let header = message.header();
+    let parts = [3, 4, 10, 7].map(|number| escaped(header.field(number).raw()));
+    MessageId::parse(&bounded(&parts.join("|")))
 }
 
 /// The case id of an HL7 message: RF1-6 with its authority, joined in the same way; `None` without RF1-6.
 pub fn case_id_of_ref(message: &Message) -> Option<CaseId> {
     let id = Rf1Id::of(message)?;
     let authority = [&id.authority.namespace, &id.authority.universal_id, &id.authority.universal_id_type];
-    let stated: Vec<String> = std::iter::once(&id.value).chain(authority).map(|part| escaped(part)).collect();
+    let stated: Vec<String> =
+        std::iter::once(&id.value).chain(authority).map(|part| escaped(part.as_bytes())).collect();
     CaseId::parse(&bounded(stated.join("|").trim_end_matches('|'))).ok()
 }
 
-fn escaped(part: &str) -> String {
+fn escaped(part: &[u8]) -> String {
     let mut text = String::new();
-    for character in part.chars() {
-        match character {
-            '%' | '|' => text.push_str(&format!("%{:02X}", u32::from(character))),
-            control if control.is_control() => text.push_str(&format!("%{:02X}", u32::from(control))),
-            other => text.push(other),
+    for chunk in part.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '%' | '|' => text.push_str(&format!("%{:02X}", u32::from(character))),
+                control if control.is_control() => text.push_str(&format!("%{:02X}", u32::from(control))),
+                other => text.push(other),
+            }
         }
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
     }
     text
 }
@@ -58,7 +61,7 @@ fn bounded(text: &str) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}|sha-{}", &text[..end], Uuid::new_v5(&NAMESPACE, text.as_bytes()))
+    format!("{}|uuid-{}", &text[..end], Uuid::new_v5(&NAMESPACE, text.as_bytes()))
 }
 
 const NAMESPACE: Uuid = Uuid::from_u128(0x2f0c_9d1e_6b6a_4f0e_8a57_3c1d_9e2b_7a44);
@@ -133,7 +136,8 @@ mod tests {
         let id = |message| message_id_of_ref(&message).unwrap().to_string();
         assert_eq!(id(message("TRAK", "S08^1.2^ISO", "20260801", "M1")), "TRAK|S08^1.2^ISO|M1|20260801");
         assert_ne!(id(message("A", "B\\F\\C", "1", "M")), id(message("A\\F\\B", "C", "1", "M")));
-        assert_eq!(id(message("A", "B\\F\\C%", "1", "M")), "A|B%7CC%25|M|1");
+        assert_eq!(id(message("A", "B\\S\\C%", "1", "M")), "A|B\\S\\C%25|M|1");
+        assert_ne!(id(message("A", "B\\S\\C", "1", "M")), id(message("A", "B^C", "1", "M")));
         let long = id(message(&"X".repeat(300), "F", "1", "M1"));
         assert!(long.len() <= 255);
         assert_ne!(long, id(message(&"X".repeat(300), "F", "1", "M2")));

@@ -51,7 +51,7 @@ pub(crate) fn read(document: &Document) -> Result<Read, Untranslatable> {
     let act = act(&message, &view);
     let validation = message.request.category == Category::Validation;
     let leaves = leaves(&bundle);
-    let content = Content { act, validation, view, numbers, priority, local_priority: None };
+    let content = Content { act, validation, view, numbers, priority };
     Ok(Read { content, message, leaves })
 }
 

@@ -17,23 +17,26 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The lane of a BaRS message: the most urgent of its dispositions, its ambulance category and its priority for
 /// the e-RS broker (`2WW`, `U`, `R`); urgent where it has none of these, or only codes that are not known.
 pub fn priority_of_bars(view: &ReferralView) -> Priority {
+    priority_of_codes(view).unwrap_or(Priority::Urgent)
+}
+
+/// The same; `None` where nothing is stated.
+pub(crate) fn priority_of_codes(view: &ReferralView) -> Option<Priority> {
     let code = |coding: &Coding| coding.code.clone().unwrap_or_default();
     let dispositions =
         view.dispositions.iter().map(|dx| disposition(&code(dx)).map_or(Priority::Urgent, |row| row.1));
     let ambulance = view.outcomes.iter().filter(|outcome| outcome.is(System::Arp)).map(|outcome| {
-        AMBULANCE
-            .iter()
-            .find(|row| row.0.eq_ignore_ascii_case(&code(outcome)))
-            .map_or(Priority::Urgent, |row| row.1)
+        let row = AMBULANCE.iter().find(|row| row.0.eq_ignore_ascii_case(&code(outcome)));
+        row.map_or(Priority::Urgent, |row| row.1)
     });
     let broker = view.categories.iter().chain(&view.outcomes).filter(|coding| {
         coding.system.as_deref().is_some_and(|system| system.ends_with("/bars-broker-priority-status"))
     });
     let broker = broker.map(|coding| if code(coding) == "R" { Priority::Routine } else { Priority::Urgent });
-    let stated = dispositions.chain(ambulance).chain(broker).min().unwrap_or(Priority::Urgent);
+    let stated = dispositions.chain(ambulance).chain(broker).min()?;
     match stated {
-        Priority::Routine if is_due_within_a_day(view) => Priority::Urgent,
-        stated => stated,
+        Priority::Routine if is_due_within_a_day(view) => Some(Priority::Urgent),
+        stated => Some(stated),
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is read here is remembered; the rest is left over, by place, so that a translator can name it and put its text
 //! into the notes.
 
+mod apply;
 mod clinical;
 mod patient;
 mod people;
@@ -48,7 +49,7 @@ pub(crate) fn read(message: &Message) -> Result<Read, Untranslatable> {
     people::read(&trail, message, &mut content);
     clinical::read(&trail, message, &mut content, &mut facts);
     patient::read(&trail, message, &mut content, &facts);
-    clinical::apply(facts, &mut content);
+    apply::apply(facts, &mut content);
     let validation =
         |coding: &Coding| coding.is(System::MessageCategory) && coding.code.as_deref() == Some("validation");
     content.validation = content.view.categories.iter().any(validation);
@@ -88,12 +89,8 @@ fn request(trail: &Trail, message: &Message, content: &mut Content) {
         trail.implied(&rf1.field(1));
     }
     match referral.priority() {
-        Priority::Local(coded) => {
-            let part = |text: String| Some(text).filter(|text| !text.is_empty());
-            let (code, display, system) = (part(coded.code), part(coded.text), part(coded.system));
-            content.local_priority = Some(Coding { system, code, display });
-        }
-        Priority::NotStated => {}
+        // A local code has no place in FHIR: it is left over.
+        Priority::Local(_) | Priority::NotStated => {}
         Priority::Asap | Priority::Routine | Priority::Stat => {
             let letter = trail.field(&rf1, 2).unwrap_or_default();
             content.priority = demographics::to_fhir(demographics::PRIORITIES, &letter).map(str::to_owned);

@@ -106,11 +106,23 @@ fn contact(trail: &Trail, nk1: &Segment<'_>) -> Contact {
 /// Ranks of contacts and numbers: the callback is number 1 of contact 1 (BaRS guide, Application 1, Scope). The
 /// patient's own numbers are those of a contact with the code ONESELF.
 fn rank(patient: &mut Patient, mut own: Vec<Telecom>, callback: Option<&Telecom>, facts: &Facts) {
-    let of_other = facts.0.iter().any(|fact| fact.name == Name::CallbackOf);
+    let whose = facts.0.iter().find_map(|fact| match (&fact.name, &fact.value) {
+        (Name::CallbackOf, FactValue::Text(who)) => Some(who.clone()),
+        _ => None,
+    });
+    let of_other = whose.is_some();
     let has = |contact: &Contact| {
         callback
             .is_some_and(|callback| contact.telecoms.iter().any(|telecom| telecom.value == callback.value))
     };
+    if let (Some(who), Some(callback)) = (whose, callback)
+        && !patient.contacts.iter().any(has)
+    {
+        // Nothing but the notes tells of that contact.
+        let relationships = vec![Concept { codings: Vec::new(), text: Some(who) }];
+        let telecoms = vec![callback.clone()];
+        patient.contacts.insert(0, Contact { relationships, telecoms, ..Contact::default() });
+    }
     let first = patient.contacts.iter().position(|contact| of_other && has(contact));
     if let Some(first) = first {
         own.retain(|telecom| Some(&telecom.value) != callback.map(|callback| &callback.value));

@@ -51,7 +51,7 @@ const IDENTIFIERS: &[(System, &str)] = &[
     (System::SdsRole, "SDS"),
 ];
 
-/// The other identifier systems of people (facts on UK Core: gmc-number, gmp-number, gdc-number).
+/// Other identifier systems of people and sites (UK Core: gmc-number, gmp-number, gdc-number, ods-site-code).
 const PEOPLE: &[(&str, &str)] = &[
     ("https://fhir.hl7.org.uk/Id/gmc-number", "GMC"),
     ("https://fhir.hl7.org.uk/Id/gmp-number", "GMP"),

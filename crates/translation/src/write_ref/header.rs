@@ -1,8 +1,8 @@
 //! MSH, MSA and RF1.
 
 use bulkhead_format_bars::System;
-use bulkhead_format_bars::view::{Coding, Concept};
 use bulkhead_format_hl7::{Draft, Value};
+use bulkhead_model::Priority;
 
 use super::{End, coded};
 use crate::answer::{ClinicalDecision, DID_NOT_ATTEND, ENCOUNTER};
@@ -10,7 +10,7 @@ use crate::content::{Act, Content};
 use crate::ids;
 use crate::profile::Profile;
 use crate::stamp::{Party, Stamp};
-use crate::tables::{codes, demographics};
+use crate::tables::codes;
 use crate::times;
 use crate::translated::{Item, Untranslatable};
 use crate::urgency;
@@ -116,21 +116,17 @@ fn status(act: &Act) -> Option<Value> {
     }
 }
 
-/// RF1-2 (table 0280): the letter of a stated priority; else that of the lane, which for nothing stated is A: a system
-/// that reads an empty field as routine must not slow it down.
+/// RF1-2 (table 0280): the letter of the lane, which for nothing stated is A: a system that reads an empty field as
+/// routine must not slow it down. BaRS does not use `ServiceRequest.priority`, and senders are known that write
+/// "routine" there without meaning it: so it can raise the letter and never lower it.
 fn priority(content: &Content) -> Value {
-    if let Some(Coding { system, code, display }) = &content.local_priority {
-        let concept = Coding { system: system.clone(), code: code.clone(), display: display.clone() };
-        return coded::one(&Concept { codings: vec![concept], text: None });
-    }
-    let lane = urgency::letter(urgency::priority_of_bars(&content.view));
-    let stated =
-        content.priority.as_deref().and_then(|code| demographics::to_hl7(demographics::PRIORITIES, code));
-    let (letter, words) = match stated {
-        Some("S") => ("S", "STAT"),
-        Some("R") if content.view.dispositions.is_empty() => ("R", "Routine"),
+    let lane = urgency::priority_of_bars(&content.view);
+    let stated = match content.priority.as_deref() {
+        Some("stat") => Priority::Emergency,
+        Some("asap" | "urgent") => Priority::Urgent,
         _ => lane,
     };
+    let (letter, words) = urgency::letter(lane.min(stated));
     Value::components([letter, words, "HL70280"])
 }
 

@@ -85,3 +85,32 @@ fn odd_numbers_are_flagged_and_refuse_nothing() {
     );
     assert_eq!(sent.unwrap().flags, facts.flags);
 }
+
+#[test]
+fn a_due_time_without_a_zone_is_that_of_london() {
+    let check = |written: &str, expected: &str| {
+        let obx = format!("OBX|2|TS|DUE-BY^Due by^BULKHEAD||{written}||||||F\rNTE|1|");
+        let text = DALRIADA.replace("NTE|1|", &obx);
+        let due = envelope_of_ref(&message(&text)).unwrap().deadline.unwrap();
+        assert_eq!(due.to_string(), expected, "{written}");
+    };
+    check("20260801120000", "2026-08-01T11:00:00Z");
+    check("20261025005959", "2026-10-24T23:59:59Z");
+    check("20261025013000", "2026-10-25T00:30:00Z");
+    check("20261025013000+0000", "2026-10-25T01:30:00Z");
+    check("20261025020000", "2026-10-25T02:00:00Z");
+    check("20260329013000", "2026-03-29T01:30:00Z");
+}
+
+#[test]
+fn an_update_is_one_in_either_format() {
+    let update = message(&DALRIADA.replace("REF^I12^REF_I12", "REF^I13^REF_I12"));
+    let england = bulkhead_translation::profiles::england_bars();
+    let sent = bulkhead_translation::ref_to_bars(&update, &england, &stamp()).unwrap().document;
+    let read = BarsMessage::read(&sent).unwrap();
+    assert_eq!(read.kind, bulkhead_format_bars::MessageKind::Update);
+    for profile in refs() {
+        let back = bars_to_ref(&sent, &profile, &stamp()).unwrap().document;
+        assert_eq!(back.header().field(9).component(2).text(), "I13");
+    }
+}

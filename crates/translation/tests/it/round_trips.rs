@@ -1,7 +1,7 @@
 //! There and back again: what must be shown is the same as before.
 
 use bulkhead_format_bars::view::{Coding, Flag};
-use bulkhead_format_bars::{BarsMessage, Document, ReferralView, SampleReferral, Syntax};
+use bulkhead_format_bars::{BarsMessage, Document, Node, ReferralView, SampleReferral, Syntax};
 use bulkhead_model::Priority;
 use bulkhead_translation::{
     Profile, bars_to_ref, deadline_of, priority_of_bars, profiles, ref_to_bars, ref_to_ref,
@@ -159,7 +159,9 @@ fn a_referral_of_northern_ireland_keeps_what_it_says() {
         let same = |m: &bulkhead_format_hl7::Message| m.field(segment, number).raw().to_vec();
         assert_eq!(same(&back), same(&original), "{segment}-{number}");
     }
-    assert_eq!(back.field("RF1", 2).component(1).text(), "R");
+    // BaRS does not use the priority of a request, and nothing else says "routine": then it is not believed, and said.
+    assert_eq!(back.field("RF1", 2).component(1).text(), "A");
+    assert_eq!(seen_priority(&there.document).as_deref(), Some("routine"));
 }
 
 #[test]
@@ -172,4 +174,35 @@ fn between_versions_a_message_stays_what_it_is() {
     let rest =
         |m: &bulkhead_format_hl7::Message| m.segments().skip(1).map(|s| s.raw().to_vec()).collect::<Vec<_>>();
     assert_eq!(rest(&back), rest(&original));
+}
+
+fn seen_priority(document: &Document) -> Option<String> {
+    let resources = document.root().path_all("entry.resource");
+    resources.into_iter().find_map(|node| node.text("priority")).map(str::to_owned)
+}
+
+/// The same referral, where a carer is to be called.
+fn with_a_carer(mut document: Document) -> Document {
+    for entry in document.root_mut().all_mut("entry") {
+        let patient = entry.get_mut("resource").filter(|r| r.resource_type() == Some("Patient"));
+        let Some(contact) = patient.and_then(|patient| patient.get_mut("contact")) else { continue };
+        contact.push("name", Node::new().with_text("family", "Applegarth").with_text("given", "Iris"));
+        let coding = contact.get_mut("relationship").and_then(|r| r.get_mut("coding")).unwrap();
+        coding.set_text("system", "http://terminology.hl7.org/CodeSystem/v2-0131");
+        coding.set_text("code", "C");
+        coding.set_text("display", "Emergency Contact");
+    }
+    document
+}
+
+#[test]
+fn the_number_of_a_carer_is_not_made_the_patients_own() {
+    let document = with_a_carer(SampleReferral::new(2).sized(9_000).build(Syntax::Json));
+    for profile in refs() {
+        let back = view(&there_and_back(&document, &profile));
+        let first = back.patient.as_ref().unwrap().contacts.first().cloned().unwrap();
+        assert_eq!(back.callback, view(&document).callback, "{}", profile.name);
+        assert!(!first.is_patient() && first.rank == Some(1), "{}", profile.name);
+        assert_eq!(first.telecoms.first(), back.callback.as_ref(), "{}", profile.name);
+    }
 }

@@ -11,7 +11,6 @@ use bulkhead_translation::{
 
 use crate::support::{bars, refs, stamp};
 
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("BULKHEAD_SAMPLES").map(PathBuf::from);
     if folder.is_none() {
