@@ -153,10 +153,15 @@ impl Ledger {
         })
     }
 
-    /// Those that another nation carried here and that it has not been told the newest version of: decided, and
+    /// Those that this nation carried here and that it has not been told the newest version of: decided, and
     /// beyond both what it confirmed and what `skip` says.
-    pub fn reports_due(&self, skip: &HashMap<ReferralId, u64>, limit: usize) -> Result<Vec<Row>, Error> {
-        self.read("asking what to report", |connection| waiting::reports_due(connection, skip, limit))
+    pub fn reports_due(
+        &self,
+        from: Nation,
+        skip: &HashMap<ReferralId, u64>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        self.read("asking what to report", |connection| waiting::reports_due(connection, from, skip, limit))
     }
 
     /// What this tenant sent, was told *accepted* for, and does not know to be rejected, parked or given back, longest
@@ -267,9 +272,9 @@ impl Ledger {
         self.published.border(nation).clone()
     }
 
-    /// Woken when another nation may have to be told something. For one waiter at a time.
-    pub fn reports(&self) -> Arc<Notify> {
-        self.published.reports().clone()
+    /// Woken when that nation may have to be told something. For one waiter at a time.
+    pub fn reports(&self, nation: Nation) -> Arc<Notify> {
+        self.published.reports(nation).clone()
     }
 
     fn read<T>(

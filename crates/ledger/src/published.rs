@@ -60,7 +60,8 @@ pub(crate) struct Published {
     changes: broadcast::Sender<Change>,
     tenants: Mutex<HashMap<TenantId, Arc<Notify>>>,
     borders: [Arc<Notify>; Nation::ALL.len()],
-    reports: Arc<Notify>,
+    /// One a nation: each is told by a courier of its own.
+    reports: [Arc<Notify>; Nation::ALL.len()],
     damaged: AtomicBool,
 }
 
@@ -85,7 +86,7 @@ impl Published {
             changes: broadcast::Sender::new(CHANGES),
             tenants: Mutex::default(),
             borders: Default::default(),
-            reports: Arc::default(),
+            reports: Default::default(),
             damaged: AtomicBool::new(false),
         }
     }
@@ -149,7 +150,7 @@ impl Published {
         woken.tenants.iter().filter_map(|to| tenants.get(to)).for_each(|bell| bell.notify_one());
         woken.borders.iter().for_each(|nation| self.border(*nation).notify_one());
         if woken.reports {
-            self.reports.notify_one();
+            self.reports.iter().for_each(|nation| nation.notify_one());
         }
     }
 
@@ -200,9 +201,9 @@ impl Published {
         &self.borders[nation as usize]
     }
 
-    /// Rung when another nation may have to be told something.
-    pub(crate) fn reports(&self) -> &Arc<Notify> {
-        &self.reports
+    /// Rung when that nation may have to be told something.
+    pub(crate) fn reports(&self, nation: Nation) -> &Arc<Notify> {
+        &self.reports[nation as usize]
     }
 
     /// A query has met a damaged file: the follower will see to it.

@@ -76,15 +76,18 @@ pub(crate) fn next_due(connection: &Connection, to: &TenantId) -> Result<Option<
     Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
 }
 
-/// Decided, and the nation that it came from does not know.
+/// Decided, and that nation, which it came from, does not know. A foreign sender's referral came from its nation.
 pub(crate) fn reports_due(
     connection: &Connection,
+    from: Nation,
     skip: &HashMap<ReferralId, u64>,
     limit: usize,
 ) -> Result<Vec<Row>, Error> {
-    let query = "SELECT id, version FROM referral WHERE tell = 1 ORDER BY since";
+    let query = "SELECT id, version FROM referral WHERE tell = 1 AND origin >= ?1 AND origin < ?2 ORDER BY since";
     let news = |id: &ReferralId, version| skip.get(id).is_none_or(|told| version > *told);
-    rows(connection, &choose(connection, query, [], limit, news)?)
+    // Every tenant id of a nation begins with its name and a stroke; the next character after that is a 0.
+    let origins = [format!("{from}/"), format!("{from}0")];
+    rows(connection, &choose(connection, query, origins, limit, news)?)
 }
 
 /// Gone wrong, and this sender's system does not know.

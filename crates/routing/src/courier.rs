@@ -126,7 +126,7 @@ impl Courier {
 
     async fn carry(&mut self, up: &Up, down: &mut Streaming<v1::CarryResponse>) -> Result<(), Error> {
         let waiting = self.shared.parts.ledger.border_waiting(self.to);
-        let reports = self.shared.parts.ledger.reports();
+        let reports = self.shared.parts.ledger.reports(self.to);
         loop {
             let (woken, reported) = (waiting.notified(), reports.notified());
             tokio::pin!(woken, reported);
@@ -218,8 +218,8 @@ impl Courier {
 
     /// Tells the other nation how its referrals fare here, the newest state of each. False: the stream is gone.
     async fn report(&mut self, up: &Up) -> Result<bool, Error> {
-        let due = self.shared.parts.ledger.reports_due(&self.told, self.shared.config.courier_window)?;
-        for row in due.into_iter().filter(|row| row.facts.from_nation == Some(self.to)) {
+        let room = self.shared.config.courier_window;
+        for row in self.shared.parts.ledger.reports_due(self.to, &self.told, room)? {
             if self.shared.journal.held(shard_of(&row.facts.tenant)).is_none() {
                 continue;
             }
