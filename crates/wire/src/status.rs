@@ -197,4 +197,20 @@ mod tests {
     fn no_connection_is_an_outage() {
         assert!(!Problem::from(&Status::unavailable("connection refused")).is_refusal());
     }
+
+    #[test]
+    fn every_code_is_heard_the_same_over_a_status_and_in_a_stream() {
+        for code in Code::ALL {
+            let said = Refusal::new(code, "because").field("to").retry_after(Duration::from_millis(250));
+            let in_a_stream = Problem::from(&said.to_wire());
+            let heard = Problem::from(&Status::from(said));
+            assert_eq!(heard, in_a_stream, "{code}");
+            assert_eq!((heard.code, heard.message.as_str()), (Some(code), "because"));
+            let (field, after) = (heard.field.as_deref(), heard.retry_after);
+            assert_eq!((field, after), (Some("to"), Some(Duration::from_millis(250))));
+            let same_again_may_work =
+                matches!(fault_of(code), Fault::Overloaded | Fault::Unavailable | Fault::Internal);
+            assert_eq!(heard.is_refusal(), !same_again_may_work, "{code}");
+        }
+    }
 }

@@ -39,3 +39,29 @@ pub fn control(nation: Nation) -> String {
 pub fn shards(nation: Nation) -> String {
     format!("shards.{nation}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_shard_and_lane_has_a_partition_of_the_border_of_its_own() {
+        let partitions: BTreeSet<u32> =
+            (0..SHARDS).flat_map(|shard| Lane::ALL.map(|lane| border_partition(shard, lane))).collect();
+        assert_eq!(partitions, (0..BORDER_PARTITIONS).collect());
+    }
+
+    #[test]
+    fn names_are_those_of_the_design() {
+        let tenant = TenantId::parse("northern-ireland/gp-ooh").unwrap();
+        assert_eq!(inward(&tenant), "in.northern-ireland.gp-ooh");
+        assert_eq!(outward(&tenant), "out.northern-ireland.gp-ooh");
+        let nation = Nation::NorthernIreland;
+        assert_eq!(
+            [border(nation), events(nation), control(nation), shards(nation)],
+            ["border", "events", "control", "shards"].map(|kind| format!("{kind}.northern-ireland"))
+        );
+    }
+}
