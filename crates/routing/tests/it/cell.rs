@@ -7,9 +7,9 @@ use std::time::Duration;
 use bulkhead_ledger::{Ledger, Row};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Topic};
 use bulkhead_model::{
-    CaseId, Cuts, Digest, Directory, Envelope, Kind, MessageId, Nation, OnDeadline, Payload, Priority,
-    Protocol, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId, Tenant,
-    TenantId,
+    CaseId, Cuts, Digest, Directory, Envelope, Fallback, Kind, MessageId, Nation, OnDeadline, Payload,
+    Priority, Protocol, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId,
+    Tenant, TenantId,
 };
 use bulkhead_process::Drain;
 use bulkhead_routing::{Config, FarCell, Parts, Routing};
@@ -60,7 +60,8 @@ pub(crate) fn tenant(id: &str) -> TenantId {
     TenantId::parse(id).unwrap()
 }
 
-/// Senders and receivers in England and Wales; each receiver has a service of its own name.
+/// Senders and receivers in England and Wales, each with a service of its own name. What cannot be handed
+/// over to the English receiver in time may be diverted to the English sender.
 pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
     let supplier = SupplierId::parse("meridian").unwrap();
     let ids = ["england/sender", "england/receiver", "wales/receiver"];
@@ -79,7 +80,8 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
         max_bytes: None,
         grants: None,
         on_deadline: on_deadline.clone(),
-        fallback: None,
+        fallback: (*id == "england/receiver")
+            .then(|| Fallback { service: ServiceId::parse("england/sender").unwrap() }),
     });
     let suppliers = vec![Supplier { id: supplier.clone(), name: "Meridian".into() }];
     Arc::new(Directory::new(suppliers, tenants.collect(), services.collect(), vec![]).unwrap())

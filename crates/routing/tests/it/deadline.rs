@@ -39,3 +39,20 @@ async fn once_offered_it_only_alerts() {
     let alerts = england.cell.ledger.alerts(Timestamp::now()).unwrap();
     assert!(alerts.iter().any(|alert| alert.code.as_str() == "OVERDUE"), "{alerts:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_fallback_it_is_diverted_and_later_ones_of_its_case_follow() {
+    let england = England::start(OnDeadline::Divert).await;
+    let first = Draft { deadline: soon(), case: Some("c"), ..Draft::new("m1", TO) };
+    let id = england.cell.submit(&first).await;
+    england.cell.until(id, State::Diverted).await;
+    let later = england.cell.submit(&Draft { case: Some("c"), ..Draft::new("m2", TO) }).await;
+    let mut fallback = Sidecar::connect(&england.keys, &england.cell, "england/sender", "i").await;
+    fallback.grant(4, 1).await;
+    let offer = fallback.handed_over().await;
+    assert_eq!((offer.referral_id.clone(), &offer.payload[..]), (id.to_string(), &first.payload[..]));
+    fallback.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+    let offer = fallback.handed_over().await;
+    assert_eq!(offer.referral_id, later.to_string());
+}
