@@ -50,11 +50,14 @@ impl Note {
             while !rest.is_char_boundary(end) {
                 end -= 1;
             }
-            let cut = rest[..end].rfind('\n').map_or(end, |at| at + 1).max(1);
+            let first = rest.chars().next().map_or(rest.len(), char::len_utf8);
+            let cut = rest[..end].rfind('\n').map_or(end, |at| at + 1).max(first);
             pieces.push(&rest[..cut]);
             rest = &rest[cut..];
         }
-        pieces.push(rest);
+        if !rest.is_empty() || pieces.is_empty() {
+            pieces.push(rest);
+        }
         pieces
     }
 }
@@ -90,6 +93,7 @@ mod tests {
         assert_eq!(note("one\ntwo\nthree").pieces(9), ["one\ntwo\n", "three"]);
         assert_eq!(note("onetwothree").pieces(4), ["onet", "woth", "ree"]);
         assert_eq!(note("\u{e9}\u{e9}\u{e9}").pieces(3), ["\u{e9}", "\u{e9}", "\u{e9}"]);
+        assert_eq!(note("\u{e9}\u{e9}").pieces(1), ["\u{e9}", "\u{e9}"]);
         assert_eq!(note("").pieces(4), [""]);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bulkhead_format_bars::When;
-use bulkhead_format_bars::view::{Coding, Concept, Encounter, Flag, Identifier, Location, Medication, Text};
+use bulkhead_format_bars::view::{
+    Allergy, Coding, Concept, Condition, Encounter, Flag, Identifier, Location, Medication, Observation, Text,
+};
 
 use crate::content::Content;
 use crate::facts::{Fact, FactValue, Facts, Name};
@@ -175,6 +177,10 @@ impl Groups {
             // AL1-5 has the words of the same reactions.
             nth(&mut view.allergies, group).manifestations = reactions;
         }
+        // A number that nothing but itself was said of.
+        view.allergies.retain(|allergy| *allergy != Allergy::default());
+        view.conditions.retain(|condition| *condition != Condition::default());
+        view.observations.retain(|observation| *observation != Observation::default());
     }
 }
 

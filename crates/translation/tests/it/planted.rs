@@ -5,6 +5,8 @@ use bulkhead_format_bars::{Document, Node, SampleReferral, Syntax};
 use bulkhead_format_hl7::{Message, Path};
 use bulkhead_translation::{Translated, Untranslatable, bars_to_ref, profiles, ref_to_bars, ref_to_ref};
 
+use proptest::prelude::*;
+
 use crate::support::{DALRIADA, TRAKCARE, message, refs, sample, stamp, texts_of, texts_of_message};
 
 const PLANT: &str = "Zebulonquist";
@@ -138,6 +140,36 @@ fn every_text_of_an_hl7_referral_is_carried() {
                 let replaced = matches!(place.as_str(), "MSH-5.1" | "MSH-6.1");
                 let kept = texts_of_message(&translated.document).contains(PLANT);
                 assert!(kept || replaced, "{place} is lost in {}", profile.name);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damaged_messages_are_translated_or_refused_and_never_break(
+        which: bool,
+        damage in proptest::collection::vec((0_usize..1_800, any::<u8>()), 1..40),
+    ) {
+        let mut bytes = if which { TRAKCARE } else { DALRIADA }.as_bytes().to_vec();
+        for (at, byte) in damage {
+            // The header stays, so that most of them are messages.
+            let length = bytes.len();
+            if let Some(place) = bytes.get_mut(120 + at % (length - 120)) {
+                *place = byte;
+            }
+        }
+        if let Ok(message) = Message::parse(bytes) {
+            let england = ref_to_bars(&message, &profiles::england_bars(), &stamp());
+            if let Ok(translated) = england {
+                for profile in refs() {
+                    drop(bars_to_ref(&translated.document, &profile, &stamp()));
+                }
+            }
+            for profile in refs() {
+                drop(ref_to_ref(&message, &profile, &stamp()));
             }
         }
     }
