@@ -116,7 +116,7 @@ impl HandOver {
                     Ok(Some(frame)) => self.frame(frame).await?,
                     Ok(None) | Err(_) => return Ok(()),
                 },
-                Some(ended) = self.work.next() => self.ended(ended?).await,
+                Some(ended) = self.work.next() => self.ended(ended?),
                 () = &mut woken => {}
                 _ = tick.tick() => self.tell()?,
                 () = async { sleep_until(next_retry.unwrap_or_else(Instant::now)).await }, if next_retry.is_some() => {
@@ -371,14 +371,20 @@ impl HandOver {
 
     /// An outcome that is a repeat: the sidecar need not say it again.
     fn settled_before(&mut self, id: ReferralId, outcome: &v1::Outcome) {
-        let (down, attempt) = (self.down.clone(), outcome.attempt);
+        self.say_settled(id, outcome.attempt, true);
+    }
+
+    /// As work, never in the loop itself: the flights in `work` may have been given the next room on the stream,
+    /// and while the loop waits for room behind them nobody polls them.
+    fn say_settled(&mut self, id: ReferralId, attempt: u32, is_final: bool) {
+        let down = self.down.clone();
         self.work.push(Box::pin(async move {
-            send(&down, settled_frame(id, attempt, true)).await;
+            send(&down, settled_frame(id, attempt, is_final)).await;
             Ok(Ended::Nothing)
         }));
     }
 
-    async fn ended(&mut self, ended: Ended) {
+    fn ended(&mut self, ended: Ended) {
         match ended {
             Ended::Flight(id, Handed::Not) => {
                 self.open.remove(&id);
@@ -391,7 +397,7 @@ impl HandOver {
                 if let Some(after) = retry_after.filter(|_| counts) {
                     self.not_before.insert(id, Instant::now() + after);
                 }
-                send(&self.down, settled_frame(id, attempt, is_final)).await;
+                self.say_settled(id, attempt, is_final);
             }
             Ended::Cancelled(id) => {
                 self.open.remove(&id);
