@@ -1,0 +1,165 @@
+//! A cell of one node, put together from the library crates as `bulkhead dev` does: log, ledger with its
+//! follower, ingest and, unless only the door is asked about, routing; behind mutual TLS on loopback.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use bulkhead_ingest::Service as Ingest;
+use bulkhead_ledger::{Follower, Ledger};
+use bulkhead_log::{Embedded, EmbeddedConfig, Log};
+use bulkhead_model::{
+    Cuts, Directory, Nation, OnDeadline, Presence, Protocol, Quota, Service, ServiceId, Supplier, SupplierId,
+    Tenant, TenantId,
+};
+use bulkhead_process::Drain;
+use bulkhead_routing::{FarCell, Parts, Routing};
+use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
+use bulkhead_wire::v1::border_server::BorderServer;
+use bulkhead_wire::v1::delivery_server::DeliveryServer;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::keys::{Keys, server_name};
+
+/// Who sends.
+pub(crate) const SENDER: &str = "england/sender";
+/// Who receives within the cell, and a service of the same name.
+pub(crate) const NEAR: &str = "england/receiver";
+/// Who receives over the border, and a service of the same name.
+pub(crate) const FAR: &str = "wales/receiver";
+
+/// A running cell.
+pub(crate) struct Cell {
+    pub(crate) nation: Nation,
+    pub(crate) address: String,
+    drain: Drain,
+    tasks: JoinSet<()>,
+    embedded: Embedded,
+}
+
+/// What a cell is made with.
+pub(crate) struct Plan<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) nation: Nation,
+    pub(crate) dir: &'a Path,
+    pub(crate) listener: TcpListener,
+    /// The other cell, and its address.
+    pub(crate) far: Option<(Nation, String)>,
+    /// Without it, only the door is there: what is accepted stays in `in`.
+    pub(crate) routing: bool,
+}
+
+impl Cell {
+    pub(crate) async fn start(plan: Plan<'_>) -> Result<Self> {
+        let Plan { keys, nation, dir, listener, far, routing } = plan;
+        let (node, address) = (format!("{nation}-1"), listener.local_addr()?.to_string());
+        let embedded = Embedded::open(EmbeddedConfig::new(dir.join("log")))?;
+        let log: Arc<dyn Log> = Arc::new(embedded.clone());
+        let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
+        let (ledger, follower) = Ledger::open(config, log.clone()).await?;
+        let drain = Drain::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(follower, drain.clone()));
+
+        let (directory_kept, directory) = watch::channel(Arc::new(directory()?));
+        let (cuts_kept, cuts) = watch::channel(Arc::new(Cuts::default()));
+        let mut config = bulkhead_routing::Config::new(nation, node.clone());
+        if let Some((far, address)) = far {
+            let cell = FarCell { addresses: vec![address], server_name: server_name(far) };
+            config.far.insert(far, cell);
+        }
+        let credentials = keys.cell(nation)?;
+        let parts = Parts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            cuts: cuts.clone(),
+            dialer: Dialer::new(&credentials)?,
+        };
+        let routes = Routing::new(config, parts)?;
+        let (delivery, door, board) = (routes.delivery(), routes.door(), routes.board());
+        if routing {
+            let drain = drain.clone();
+            tasks.spawn(async move {
+                // A part that fails ends the bench by its silence: nothing arrives any more.
+                let _ = routes.run(drain).await;
+            });
+        }
+        let ingest = Ingest::new(
+            bulkhead_ingest::Config::default(),
+            bulkhead_ingest::Parts {
+                log,
+                ledger,
+                directory: directory.clone(),
+                cuts,
+                node: node.clone(),
+                nation,
+                presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
+                ready: Arc::new(|| true),
+                shards: Arc::new(|| 32),
+                drain: drain.clone(),
+            },
+        );
+        tasks.spawn(ingest.clone().run());
+        let acceptor = Acceptor::new(bulkhead_transport::Config {
+            node,
+            credentials,
+            policy: bulkhead_ingest::policy(directory),
+            connections: Connections::new(),
+            limits: Limits::default(),
+        })?;
+        let stop = drain.clone();
+        tasks.spawn(async move {
+            // The directory and the cuts live as long as they are served.
+            let _kept = (directory_kept, cuts_kept);
+            let delivery = DeliveryServer::new(delivery).max_decoding_message_size(MAX_MESSAGE);
+            let _ = bulkhead_transport::server()
+                .add_service(ingest.ingest_server())
+                .add_service(ingest.referrals_server())
+                .add_service(delivery.max_encoding_message_size(MAX_MESSAGE))
+                .add_service(BorderServer::new(door).max_decoding_message_size(MAX_MESSAGE))
+                .serve_with_incoming_shutdown(acceptor.listen(listener), async move { stop.started().await })
+                .await;
+        });
+        Ok(Self { nation, address, drain, tasks, embedded })
+    }
+
+    /// Stops it and lets go of its files.
+    pub(crate) async fn stop(mut self) {
+        self.drain.start();
+        self.tasks.shutdown().await;
+        self.embedded.close().await;
+    }
+}
+
+async fn follow(follower: Follower, drain: Drain) {
+    let _ = follower.run(async move { drain.started().await }).await;
+}
+
+fn directory() -> Result<Directory> {
+    let supplier = SupplierId::parse("meridian")?;
+    // No quota may be what is measured.
+    let quota = Quota { calls_per_second: 1_000_000, unread_bytes: 512 << 20, ..Quota::default() };
+    let (mut tenants, mut services) = (Vec::new(), Vec::new());
+    for id in [SENDER, NEAR, FAR] {
+        let host = TenantId::parse(id)?;
+        let (supplier, quota) = (supplier.clone(), quota.clone());
+        tenants.push(Tenant { id: host.clone(), supplier, revoked: vec![], quota });
+        services.push(Service {
+            id: ServiceId::parse(id)?,
+            host,
+            identifiers: vec![],
+            protocol: Protocol::Bars,
+            version: "1".into(),
+            max_bytes: None,
+            grants: None,
+            on_deadline: OnDeadline::Return,
+            fallback: None,
+        });
+    }
+    let suppliers = vec![Supplier { id: supplier, name: "Meridian".into() }];
+    Ok(Directory::new(suppliers, tenants, services, vec![])?)
+}

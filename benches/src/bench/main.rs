@@ -1,0 +1,45 @@
+//! Benches: each answers one question with numbers and their targets, and asserts nothing.
+//!
+//! `bench` asks how much the broker adds to a bare append, in one process with two cells, their clients and
+//! the receiving sidecars.
+#![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
+
+mod cell;
+mod figures;
+mod inbox;
+mod keys;
+mod raw;
+mod rounds;
+mod sender;
+mod sidecar;
+mod spread;
+mod submit;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures Bulkhead.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// How many alternating rounds are run.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Documents of so many KB.
+    #[arg(long, value_delimiter = ',', default_values_t = [2, 57, 437])]
+    sizes: Vec<usize>,
+    /// Where logs are kept while it runs; everything is on this disk.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let telemetry = bulkhead_process::telemetry::install("bulkhead-bench")?;
+    rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?;
+    telemetry.shutdown();
+    Ok(())
+}
