@@ -2,6 +2,7 @@
 
 use bulkhead_format_hl7::Referral;
 use bulkhead_model::ServiceAddress;
+use bulkhead_translation::tables::codes;
 
 use crate::Config;
 
@@ -13,10 +14,10 @@ pub(crate) fn to(referral: &Referral<'_>, config: &Config) -> Option<ServiceAddr
 
 /// The service that refers, as an answer would address it: what its provider's PRD-7 (`RP`) says.
 pub(crate) fn from(referral: &Referral<'_>, config: &Config) -> Option<ServiceAddress> {
-    provider(referral, "RP", config).filter(|address| is_code_system(address.system()))
+    provider(referral, "RP", config).filter(|address| codes::is_of_organization(address.system()))
 }
 
-/// The table comes first, then an identifier whose system is a code system, then any that has a system.
+/// The table comes first, then an identifier of a service or an organisation, then any that has a system.
 fn provider(referral: &Referral<'_>, role: &str, config: &Config) -> Option<ServiceAddress> {
     let with_role = || referral.providers().filter(|provider| provider.has_role(role));
     let ids: Vec<(String, String)> = with_role().flat_map(|provider| provider.identifiers()).collect();
@@ -25,20 +26,17 @@ fn provider(referral: &Referral<'_>, role: &str, config: &Config) -> Option<Serv
         config.addresses.get(&written).cloned()
     });
     let stated: Vec<_> = ids.iter().filter_map(|(value, system)| stated(value, system, config)).collect();
-    let by_system = || stated.iter().find(|address| is_code_system(address.system())).or(stated.first());
-    listed.or_else(|| by_system().cloned())
+    let of_organization = |address: &&ServiceAddress| codes::is_of_organization(address.system());
+    listed.or_else(|| stated.iter().find(of_organization).or(stated.first()).cloned())
 }
 
 fn stated(value: &str, system: &str, config: &Config) -> Option<ServiceAddress> {
-    let system = config.systems.get(system).map_or(system, String::as_str);
+    let known = config.systems.get(system).cloned();
+    let system = known.unwrap_or_else(|| codes::identifier_system(system));
     if system.is_empty() {
         return None;
     }
-    ServiceAddress::parse(system, config.retired.get(value).map_or(value, String::as_str)).ok()
-}
-
-fn is_code_system(system: &str) -> bool {
-    system.contains("://") || system.starts_with("urn:")
+    ServiceAddress::parse(&system, config.retired.get(value).map_or(value, String::as_str)).ok()
 }
 
 /// MSH-6 whole, its name, or its universal id, as it is written or under its present code.

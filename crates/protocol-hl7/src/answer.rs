@@ -115,7 +115,7 @@ mod tests {
             answer.map_or(String::new(), |answer| answer.field("MSA", 1).text().into_owned())
         };
         assert_eq!(said(Verdict::Taken(None)), taken, "{configured:?} {asked:?}");
-        assert_eq!(said(Verdict::Not(Refusal::no_address())), refused, "{configured:?} {asked:?}");
+        assert_eq!(said(Verdict::Not(Refusal::of_issues(Vec::new()))), refused, "{configured:?} {asked:?}");
     }
 
     #[test]

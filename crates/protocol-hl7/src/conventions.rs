@@ -25,7 +25,8 @@ pub struct Conventions {
     pub mode: SendMode,
     /// What we are called in headers: application and facility.
     pub own_name: [&'static str; 2],
-    /// The systems of addresses that a nation's messages write short, such as `GPPRACTICE`: short form and system.
+    /// The systems of addresses that a nation's messages write short: short form and system. `DOS` and `ODS`, which
+    /// translations write, are known anyway.
     pub systems: Vec<(&'static str, &'static str)>,
     /// Codes of organisations that are retired and still met: old and new.
     pub retired: Vec<(&'static str, &'static str)>,

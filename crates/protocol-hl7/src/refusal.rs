@@ -9,9 +9,9 @@ use bulkhead_translation::Untranslatable;
 pub(crate) enum Blame {
     /// The message type, the event, the version or the processing id.
     Unsupported,
-    /// The message itself.
+    /// The message by itself: its structure, its fields, its control id.
     Content,
-    /// The broker, for good.
+    /// Where it is to go, for good: its address, its receiver, the broker.
     Refused,
     /// Nobody: the same again later.
     TryAgain,
@@ -50,7 +50,7 @@ impl Refusal {
 
     /// What the receiver has no place for.
     pub(crate) fn untranslatable(reason: &Untranslatable) -> Self {
-        Self::new(Blame::Content, ErrorCode::INTERNAL, None, format!("{}: {reason}", Code::NotTranslatable))
+        Self::new(Blame::Refused, ErrorCode::INTERNAL, None, format!("{}: {reason}", Code::NotTranslatable))
     }
 
     /// What the broker refuses for good. Its own words may repeat an address, which may be anything.
@@ -61,10 +61,7 @@ impl Refusal {
         };
         let (blame, error) = match code {
             Code::ConflictingDuplicate => (Blame::Content, ErrorCode::DUPLICATE_KEY),
-            Code::ServiceUnknown => (Blame::Content, ErrorCode::UNKNOWN_KEY),
-            Code::InvalidEnvelope | Code::PayloadTooLarge | Code::NotTranslatable => {
-                (Blame::Content, ErrorCode::INTERNAL)
-            }
+            Code::ServiceUnknown => (Blame::Refused, ErrorCode::UNKNOWN_KEY),
             _ => (Blame::Refused, ErrorCode::INTERNAL),
         };
         Self::new(blame, error, None, format!("{code}: {}", words(code)))
@@ -89,14 +86,14 @@ impl Refusal {
     pub(crate) fn no_address() -> Self {
         let text = "no address: PRD-7 of the PRD with role RT, or MSH-6, names no service";
         let place = Some(Place::segment("PRD", 1));
-        Self::new(Blame::Content, ErrorCode::UNKNOWN_KEY, place, text)
+        Self::new(Blame::Refused, ErrorCode::UNKNOWN_KEY, place, text)
     }
 
     /// An answer to nothing that was given to this system.
     pub(crate) fn unknown_request() -> Self {
         let text = "the RRI answers no referral that was delivered here";
         let place = Some(Place::field("MSA", 1, 2));
-        Self::new(Blame::Content, ErrorCode::UNKNOWN_KEY, place, text)
+        Self::new(Blame::Refused, ErrorCode::UNKNOWN_KEY, place, text)
     }
 
     /// A test message for a production system, or the other way round.

@@ -34,7 +34,8 @@ pub struct Settings {
     /// Addresses as `value^system`, by what stands in PRD-7 without a system, or else in MSH-6.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
-    /// How it is told of what was accepted on the spool's strength and then refused. Left out: a person tells it.
+    /// How it is told of what was acknowledged to it and refused or given back since. Left out: people tell its
+    /// users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tell_refusals: Option<TellRefusals>,
     /// The letters of our answers.
@@ -138,7 +139,8 @@ pub enum Acknowledgement {
 pub enum TellRefusals {
     /// RRI of the same event, with a negative MSA. It must be answered.
     Rri,
-    /// A negative ACK. It counts as told when it is written, because no ACK is answered.
+    /// A negative ACK. It counts as told when it is written, because no ACK is answered; so what is given back stays
+    /// on the list until a person has confirmed it.
     Ack,
 }
 
@@ -150,10 +152,11 @@ pub enum TellRefusals {
 pub struct Answers {
     /// The message type, the event, the version or the processing id is not taken.
     pub unsupported: Negative,
-    /// The message itself is at fault: its structure, its address, its control id that was used before, or what
-    /// the receiver has no place for.
+    /// The message by itself is at fault: its structure, a field, or its control id, which was used before with
+    /// other content.
     pub content: Negative,
-    /// The broker refuses it for good.
+    /// It cannot go where it should, for good: nobody has its address, the receiver has no place for something, or
+    /// the broker refuses it.
     pub refused: Negative,
     /// Not now: the same again later.
     pub try_again: Negative,
@@ -177,7 +180,7 @@ impl Answers {
         refused: Negative::Ar,
         try_again: Negative::Ae,
     };
-    /// What is wrong in the message is AE, as HL7 v2.5 section 2.9.3 has it; ERR says whether to try again.
+    /// What is wrong in the message by itself is AE, as HL7 v2.5 section 2.9.3 has it; ERR tells it from "try again".
     pub const HL7: Self = Self { content: Negative::Ae, ..Self::DHCW };
 }
 

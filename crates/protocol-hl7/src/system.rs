@@ -1,19 +1,21 @@
 //! Gives referrals to the local system: what the kit calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bulkhead_adapter::{Delivery, LocalSystem, MllpClient, Outcome, Receipt, RefusedLater};
-use bulkhead_format_hl7::ack::{Reply, ack, rri};
-use bulkhead_format_hl7::{ErrorCode, Issue, Message, Original, Rules};
-use bulkhead_model::{Code, Kind, Reason, ReferralId, TenantId};
+use bulkhead_format_hl7::ack::{Reply, Stamp, ack, rri};
+use bulkhead_format_hl7::time::Precision;
+use bulkhead_format_hl7::{ErrorCode, Issue, Message, Original, Rules, Ts};
+use bulkhead_model::{Code, Kind, Reason, ReferralId, State, TenantId};
 use bulkhead_translation::{Remembered, control_id};
-use std::time::Duration;
+use jiff::tz::TimeZone;
 use tokio::sync::SetOnce;
 use tracing::debug;
 
 use crate::Config;
-use crate::answer::{code, shortened, stamp};
+use crate::answer::{code, shortened};
 use crate::memory::Memory;
 use crate::outgoing::outgoing;
 use crate::refusal::Blame;
@@ -40,6 +42,14 @@ impl Hl7System {
     /// Gives it the notes of the kit; until then nothing is handed over.
     pub(crate) fn remember_in(&self, memory: Memory) {
         let _ = self.memory.set(memory);
+    }
+
+    /// The same at each attempt, and the id of nothing else.
+    fn stamp_of(&self, refused: &RefusedLater, state: &str) -> Stamp {
+        let referral = ReferralId::derive(&self.tenant, &refused.envelope.message_id);
+        let own = ReferralId::of_record(&format!("{state} {referral}"), 0, 0);
+        let at = refused.refused_at.to_zoned(TimeZone::UTC);
+        Stamp { at: Ts::with_offset(&at, Precision::Second), control_id: control_id(&own) }
     }
 
     /// What an update, a cancellation or an answer is about.
@@ -89,27 +99,31 @@ impl LocalSystem for Hl7System {
         let Some(form) = self.config.tell_refusals else {
             return cannot("no way to tell the local system is configured");
         };
+        if refused.state == Some(State::Parked) {
+            // People look at it where it is, and it may still be taken.
+            return cannot("set aside, not refused");
+        }
         let rules = Rules { versions: None, ..self.config.rules.clone() };
         let Ok(original) = Message::parse_with(refused.payload.bytes().clone(), &rules) else {
             return cannot("what was submitted cannot be read");
         };
         let code = code(&self.config.answers, Blame::Refused, false);
-        let text = shortened(&format!("accepted before, now refused: {}", refused.reason.code));
+        let now = refused.state.map_or("refused", State::as_str);
+        let text = shortened(&format!("accepted before, now {now}: {}", refused.reason.code));
         let issue = Issue::error(ErrorCode::INTERNAL, None, text.clone());
         let reply = Reply::new(code).text(text).issues([issue]);
-        let mut stamp = stamp();
+        let stamp = self.stamp_of(refused, now);
         match form {
-            TellRefusals::Rri => {
-                // The same at each attempt, and no id of anything else.
-                let referral = ReferralId::derive(&self.tenant, &refused.envelope.message_id);
-                stamp.control_id = control_id(&ReferralId::of_record(&referral.to_string(), 0, 0));
-                match rri(&original, &reply, None, &stamp) {
-                    Ok(message) => self.client.hand_over(message.as_bytes()).await,
-                    Err(error) => cannot(&error.to_string()),
-                }
-            }
+            TellRefusals::Rri => match rri(&original, &reply, None, &stamp) {
+                Ok(message) => self.client.hand_over(message.as_bytes()).await,
+                Err(error) => cannot(&error.to_string()),
+            },
             TellRefusals::Ack => match ack(&Original::of(&original), &reply, &stamp) {
                 Ok(message) => match say(&self.config.send, &message).await {
+                    // Giving back must be confirmed, and nobody confirms an ACK.
+                    Ok(()) if refused.state == Some(State::ReturnPending) => {
+                        cannot("told by an ACK, unconfirmed")
+                    }
                     Ok(()) => Outcome::Delivered(Receipt::new("ACK")),
                     Err(cause) => Outcome::Retry { after: AGAIN, cause },
                 },

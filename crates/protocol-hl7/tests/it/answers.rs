@@ -3,7 +3,7 @@
 use bulkhead_model::Code;
 use bulkhead_process::capture::Capture;
 use bulkhead_protocol_hl7::{Acknowledgement, TellRefusals};
-use bulkhead_wire::v1::State;
+use bulkhead_wire::v1::{Notice, Reason, State};
 
 use crate::broker::OnSubmit;
 use crate::world::{PLANTED, World, eventually, message_id, referral};
@@ -93,8 +93,8 @@ async fn refused_for_good() {
         (Code::TenantCut, "AR", 207),
         (Code::DestinationCut, "AR", 207),
         (Code::NotGranted, "AR", 207),
-        (Code::ServiceUnknown, "AE", 204),
-        (Code::PayloadTooLarge, "AE", 207),
+        (Code::ServiceUnknown, "AR", 204),
+        (Code::PayloadTooLarge, "AR", 207),
     ] {
         let world = World::new().await;
         world.broker.memory.on_submit(OnSubmit::Refuse(code));
@@ -112,9 +112,9 @@ async fn addressed_to_nobody() {
     let sidecar = world.start().await;
     let mut line = sidecar.line().await;
     let said = line.ask(referral("M1").replacen("|RYE2^https://fhir.nhs.uk/Id/dos-service-id", "|", 1)).await;
-    assert_eq!(said.error(), ("AE".into(), 204));
+    assert_eq!(said.error(), ("AR".into(), 204));
     let said = line.ask(referral("M2").replacen("|RYE2^", "|GONE^", 1)).await;
-    assert_eq!(said.error(), ("AE".into(), 204), "{}", said.whole);
+    assert_eq!(said.error(), ("AR".into(), 204), "{}", said.whole);
     assert!(world.broker.memory.submitted().is_empty());
     sidecar.stop().await;
 }
@@ -124,13 +124,12 @@ async fn addressed_by_the_table() {
     let mut world = World::new().await;
     let address = |value: &str| format!("{value}^https://fhir.nhs.uk/Id/dos-service-id");
     world.hl7.addresses.insert("DALRIADA".to_owned(), address("BYFACILITY"));
-    world.hl7.addresses.insert("10002^GPPRACTICE".to_owned(), address("BYPRACTICE"));
+    world.hl7.addresses.insert("10002^LOCAL".to_owned(), address("BYPRACTICE"));
     let sidecar = world.start().await;
     let mut line = sidecar.line().await;
     let without = referral("M1").replacen("|RYE2^https://fhir.nhs.uk/Id/dos-service-id", "|", 1);
     assert_eq!(line.ask(without).await.code().0, "AA");
-    let practice =
-        referral("M2").replacen("RYE2^https://fhir.nhs.uk/Id/dos-service-id", "10002^GPPRACTICE", 1);
+    let practice = referral("M2").replacen("RYE2^https://fhir.nhs.uk/Id/dos-service-id", "10002^LOCAL", 1);
     assert_eq!(line.ask(practice).await.code().0, "AA");
     assert_eq!(line.ask(referral("M3").replacen("RYE2^", "OLD^", 1)).await.code().0, "AA");
     let to: Vec<_> =
@@ -184,6 +183,41 @@ async fn told_later() {
                 .then_some(())
         })
         .await;
+        sidecar.stop().await;
+    }
+}
+
+/// What the receiver refused, or nobody took, reaches the sending system; what is set aside is not called refused.
+#[tokio::test]
+async fn told_of_what_became_of_it() {
+    for (form, state, told, sent) in [
+        (TellRefusals::Rri, State::Rejected, true, 1),
+        (TellRefusals::Rri, State::ReturnPending, true, 1),
+        (TellRefusals::Ack, State::Rejected, true, 1),
+        (TellRefusals::Ack, State::ReturnPending, false, 1),
+        (TellRefusals::Rri, State::Parked, false, 0),
+    ] {
+        let mut world = World::new().await;
+        world.hl7.tell_refusals = Some(form);
+        let sidecar = world.start().await;
+        let mut stream = world.broker.stream().await;
+        assert_eq!(sidecar.line().await.ask(referral("M1")).await.code().0, "AA");
+        let (envelope, payload) = world.broker.memory.submitted().remove(0);
+        let notice = Notice {
+            referral_id: "7b1e0d52-6a57-4c39-9a3e-4cbb51c40e12".to_owned(),
+            envelope: Some(envelope),
+            payload: payload.into(),
+            state: state as i32,
+            reason: Some(Reason { code: "RECEIVER_REFUSED".to_owned(), text: String::new() }),
+            version: 7,
+            ..Notice::default()
+        };
+        assert_eq!(stream.tell(notice).await, told, "{form:?} {state:?}");
+        assert_eq!(world.peer.received().len(), sent, "{form:?} {state:?}");
+        if sent == 1 {
+            let told = world.peer.first().await;
+            assert_eq!((&*told.field("MSA", 1).text(), &*told.field("MSA", 2).text()), ("AR", "M1"));
+        }
         sidecar.stop().await;
     }
 }

@@ -312,6 +312,17 @@ impl Stream {
         }
     }
 
+    /// Says what became of a referral of this tenant; whether its system was told.
+    pub(crate) async fn tell(&mut self, notice: v1::Notice) -> bool {
+        self.down.send(Ok(v1::ReceiveResponse { frame: Some(Down::Notice(notice)) })).await.unwrap();
+        loop {
+            let next = tokio::time::timeout(SOON, self.up.message()).await.expect("a frame comes");
+            if let Some(Up::NoticeTaken(taken)) = next.unwrap().unwrap().frame {
+                return taken.told;
+            }
+        }
+    }
+
     /// The next outcome of the local system; what only says that it is in the inbox is passed over.
     pub(crate) async fn outcome(&mut self) -> v1::outcome::Result {
         loop {

@@ -125,7 +125,7 @@ async fn hl7apy_builds_a_referral_and_finds_the_answer_valid() {
     assert_eq!(sent(&python, "hl7apy_peer.py", &sidecar, &[ADDRESS], "").await, "AA APY1 ACK^I12^ACK");
     assert_eq!(world.broker.memory.submitted().len(), 1);
     let refused = sent(&python, "hl7apy_peer.py", &sidecar, &["GONE^urn:x"], "").await;
-    assert_eq!(refused, "AE APY1 ACK^I12^ACK");
+    assert_eq!(refused, "AR APY1 ACK^I12^ACK");
     sidecar.stop().await;
 }
 

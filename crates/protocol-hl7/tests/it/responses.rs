@@ -44,12 +44,12 @@ async fn an_answer_to_nothing_is_refused() {
     let sidecar = world.start().await;
     let answer = response(from_elsewhere("M9").as_bytes(), "R1", "A");
     let said = sidecar.line().await.ask(&answer).await;
-    assert_eq!(said.error(), ("AE".into(), 204), "{}", said.whole);
+    assert_eq!(said.error(), ("AR".into(), 204), "{}", said.whole);
     // Nor does one count that names one referral in MSA-2 and another in RF1-6.
     let mut stream = world.broker.stream().await;
     stream.deliver(offer(from_elsewhere("M1"), Kind::Request, "D1")).await;
     let mixed = response(from_elsewhere("M1").replacen("OOH-4711", "OOH-9", 1).as_bytes(), "R2", "A");
-    assert_eq!(sidecar.line().await.ask(&mixed).await.error(), ("AE".into(), 204));
+    assert_eq!(sidecar.line().await.ask(&mixed).await.error(), ("AR".into(), 204));
     assert!(world.broker.memory.submitted().is_empty());
     sidecar.stop().await;
 }
@@ -71,7 +71,7 @@ async fn rf1_6_alone_does_when_only_one_sender_uses_it() {
     other.tenant = "northern-ireland/other".to_owned();
     other.referral_id = "7b1e0d52-6a57-4c39-9a3e-4cbb51c40e12".to_owned();
     stream.deliver(other).await;
-    assert_eq!(line.ask(without_msa("R2")).await.error(), ("AE".into(), 204));
+    assert_eq!(line.ask(without_msa("R2")).await.error(), ("AR".into(), 204));
     sidecar.stop().await;
 }
 

@@ -166,7 +166,7 @@ async fn what_the_receiver_cannot_take_is_refused_while_the_caller_waits() {
     let update =
         referral("M1").replacen("REF^I12^REF_I12", "REF^I13^REF_I12", 1).replacen("|RYE2^", "|NWRI^", 1);
     let said = sidecar.line().await.ask(update).await;
-    assert_eq!(said.code().0, "AE");
+    assert_eq!(said.code().0, "AR");
     assert!(said.text().starts_with("NOT_TRANSLATABLE: kind of message"), "{}", said.whole);
     assert!(world.broker.memory.submitted().is_empty());
     sidecar.stop().await;
