@@ -83,7 +83,8 @@ pub(crate) fn reports_due(
     skip: &HashMap<ReferralId, u64>,
     limit: usize,
 ) -> Result<Vec<Row>, Error> {
-    let query = "SELECT id, version FROM referral WHERE tell = 1 AND origin >= ?1 AND origin < ?2 ORDER BY since";
+    let query =
+        "SELECT id, version FROM referral WHERE tell = 1 AND origin >= ?1 AND origin < ?2 ORDER BY since";
     let news = |id: &ReferralId, version| skip.get(id).is_none_or(|told| version > *told);
     // Every tenant id of a nation begins with its name and a stroke; the next character after that is a 0.
     let origins = [format!("{from}/"), format!("{from}0")];
