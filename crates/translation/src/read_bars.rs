@@ -10,6 +10,7 @@ use bulkhead_format_bars::{
 use crate::answer::ClinicalDecision;
 use crate::content::{Act, Assigned, Content};
 use crate::translated::{Item, Untranslatable};
+use crate::urgency;
 
 /// A BaRS message, read.
 pub(crate) struct Read {
@@ -40,7 +41,10 @@ pub(crate) fn read(document: &Document) -> Result<Read, Untranslatable> {
     let message = BarsMessage::read_with(document, &rules(Profile::England))
         .or_else(|english| BarsMessage::read_with(document, &rules(Profile::WalesNwri)).map_err(|_| english))
         .map_err(unreadable)?;
-    let view = ReferralView::read(document).map_err(unreadable)?;
+    let mut view = ReferralView::read(document).map_err(unreadable)?;
+    let (dispositions, outcomes) = view.outcomes.into_iter().partition(urgency::is_disposition);
+    view.outcomes = outcomes;
+    view.dispositions.extend::<Vec<_>>(dispositions);
     let bundle = Bundle::of(document).map_err(unreadable)?;
     let patient = bundle.first("Patient").map(|entry| entry.resource);
     // What the view skips without a value is skipped here too, so that both lists go together.

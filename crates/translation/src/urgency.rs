@@ -16,15 +16,37 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The lane of a BaRS message: the most urgent of its dispositions, its ambulance category and its priority for
 /// the e-RS broker (`2WW`, `U`, `R`); urgent where it has none of these, or only codes that are not known.
+///
+/// Between ambulance services (use cases a6, Application 6) the category stands in the answers of a questionnaire only;
+/// such a call is an emergency until a code says otherwise.
 pub fn priority_of_bars(view: &ReferralView) -> Priority {
-    priority_of_codes(view).unwrap_or(Priority::Urgent)
+    let between_ambulances = || {
+        let cases = view.categories.iter().filter(|coding| coding.is(System::UseCase));
+        cases
+            .filter_map(|coding| coding.code.as_deref())
+            .any(|code| code.to_ascii_lowercase().starts_with("a6"))
+    };
+    let unstated = || if between_ambulances() { Priority::Emergency } else { Priority::Urgent };
+    priority_of_codes(view).unwrap_or_else(unstated)
+}
+
+/// Whether a code is a disposition, in whichever way its system is written: an example of the guide has it under
+/// `/Id/pathways-dx-code` (REFRESP01).
+pub(crate) fn is_disposition(coding: &Coding) -> bool {
+    let last = coding.system.as_deref().and_then(|system| system.trim_end_matches('/').rsplit('/').next());
+    coding.is(System::Dx)
+        || last.is_some_and(|last| last.to_ascii_lowercase().starts_with("pathways-dx-code"))
 }
 
 /// The same; `None` where nothing is stated.
 pub(crate) fn priority_of_codes(view: &ReferralView) -> Option<Priority> {
     let code = |coding: &Coding| coding.code.clone().unwrap_or_default();
-    let dispositions =
-        view.dispositions.iter().map(|dx| disposition(&code(dx)).map_or(Priority::Urgent, |row| row.1));
+    let outcomes = view.outcomes.iter().filter(|outcome| is_disposition(outcome));
+    let dispositions = view
+        .dispositions
+        .iter()
+        .chain(outcomes)
+        .map(|dx| disposition(&code(dx)).map_or(Priority::Urgent, |row| row.1));
     let ambulance = view.outcomes.iter().filter(|outcome| outcome.is(System::Arp)).map(|outcome| {
         let row = AMBULANCE.iter().find(|row| row.0.eq_ignore_ascii_case(&code(outcome)));
         row.map_or(Priority::Urgent, |row| row.1)
@@ -131,6 +153,20 @@ mod tests {
             });
             assert_eq!(priority_of_bars(&view), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn between_ambulances_a_call_is_an_emergency_until_a_code_says_otherwise() {
+        let case = Coding {
+            system: Some(System::UseCase.uri().to_owned()),
+            code: Some("A6T1".to_owned()),
+            display: None,
+        };
+        let mut call = view(None, None);
+        call.categories.push(case);
+        assert_eq!(priority_of_bars(&call), Priority::Emergency);
+        call.dispositions = view(Some("Dx0122"), None).dispositions;
+        assert_eq!(priority_of_bars(&call), Priority::Urgent);
     }
 
     #[test]
