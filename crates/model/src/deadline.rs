@@ -20,7 +20,8 @@ pub enum Due {
 /// What to do about a referral at `now`.
 ///
 /// Before hand-over the custodian acts by the route's policy. Once offered, or on its way to another
-/// nation, it only alerts, because the receiver may have it. What is settled needs nothing. `noted` says
+/// nation, it only alerts, because the receiver may have it. A fallback has agreed to take what is late: with
+/// it, too, it only alerts. What is settled needs nothing. `noted` says
 /// that it was recorded as overdue before; an open one is then still acted upon, since the crash may have
 /// come between the record and the act.
 pub fn due(
@@ -35,11 +36,10 @@ pub fn due(
     if !passed || lifecycle.state().is_settled() {
         return Due::Nothing;
     }
-    if lifecycle.is_open() {
+    let with_fallback = matches!(lifecycle, Lifecycle::Diverted { .. });
+    if lifecycle.is_open() && !with_fallback {
         return match policy {
-            OnDeadline::Divert if has_fallback && !matches!(lifecycle, Lifecycle::Diverted { .. }) => {
-                Due::Divert
-            }
+            OnDeadline::Divert if has_fallback => Due::Divert,
             OnDeadline::Divert | OnDeadline::Return => Due::Return,
             OnDeadline::Alert if noted => Due::Nothing,
             OnDeadline::Alert => Due::Alert,
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::event::Place;
     use crate::samples::{any_lifecycle, cases};
-    use crate::{Code, Event, Nation, Reason, TenantId};
+    use crate::{Code, Event, Nation, Reason, State, TenantId};
 
     fn place() -> Place {
         Place { topic: "out.x".into(), partition: 0, offset: 1 }
@@ -67,7 +67,13 @@ mod tests {
         let past = Some(Timestamp::from_second(99).unwrap());
         let to = TenantId::parse("wales/a").unwrap();
         let routed = Lifecycle::Routed { to: to.clone(), bytes: place() };
-        let offered = Lifecycle::Offered { to: to.clone(), bytes: place(), attempt: 1, diversion: None };
+        let offered = Lifecycle::Offered {
+            to: to.clone(),
+            bytes: place(),
+            attempt: 1,
+            diversion: None,
+            taken_by: None,
+        };
         let away =
             Lifecycle::AtBorder { nation: Nation::Wales, to: to.clone(), bytes: place(), carrying: true };
         let done = Lifecycle::Acknowledged { to, answer: "AA".into() };
@@ -119,7 +125,7 @@ mod tests {
             let what = due(now, at, &lifecycle, noted, &policy, fallback);
             if deadline.is_none_or(|second| second > 100) || lifecycle.state().is_settled() {
                 prop_assert_eq!(what, Due::Nothing);
-            } else if lifecycle.is_open() {
+            } else if lifecycle.is_open() && lifecycle.state() != State::Diverted {
                 prop_assert_eq!(what == Due::Nothing, noted && policy == OnDeadline::Alert);
             } else {
                 prop_assert_eq!(what, if noted { Due::Nothing } else { Due::Alert });

@@ -155,6 +155,8 @@ pub enum Lifecycle {
         attempt: u32,
         /// It was diverted here: what is not taken waits as diverted again.
         diversion: Option<Diversion>,
+        /// Another inbox has taken it before and may have passed it on: it is never open again.
+        taken_by: Option<String>,
     },
     /// Durable in the receiving sidecar.
     Delivered {
@@ -391,17 +393,17 @@ impl Lifecycle {
                 }),
             }),
             (L::Routed { to, bytes }, Event::Offered { attempt }) => {
-                Ok(L::Offered { to, bytes, attempt: *attempt, diversion: None })
+                Ok(L::Offered { to, bytes, attempt: *attempt, diversion: None, taken_by: None })
             }
             (L::Diverted { to, service, bytes, reason }, Event::Offered { attempt }) => {
                 let diversion = Some(Diversion { service, reason });
-                Ok(L::Offered { to, bytes, attempt: *attempt, diversion })
+                Ok(L::Offered { to, bytes, attempt: *attempt, diversion, taken_by: None })
             }
-            (L::Offered { to, bytes, attempt, diversion }, event) => {
-                Self::after_offer(to, bytes, attempt, diversion, event).ok_or(illegal)
+            (L::Offered { to, bytes, attempt, diversion, taken_by }, event) => {
+                Self::after_offer(to, bytes, attempt, (diversion, taken_by), event).ok_or(illegal)
             }
-            (L::Delivered { to, bytes, attempt, inbox: _, diversion }, event) => {
-                Self::after_delivery(to, bytes, attempt, diversion, event).ok_or(illegal)
+            (L::Delivered { to, bytes, attempt, inbox, diversion }, event) => {
+                Self::after_delivery(to, bytes, attempt, (diversion, inbox), event).ok_or(illegal)
             }
             (L::ReturnPending { .. }, Event::Returned { by }) => Ok(L::Returned { by: by.clone() }),
             (
@@ -445,19 +447,24 @@ impl Lifecycle {
         to: TenantId,
         bytes: Place,
         offered: u32,
-        diversion: Option<Diversion>,
+        (diversion, taken_by): (Option<Diversion>, Option<String>),
         event: &Event,
     ) -> Option<Self> {
         match event {
             Event::Offered { attempt } if *attempt > offered => {
-                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion })
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion, taken_by })
             }
             Event::Delivered { attempt, inbox } if *attempt <= offered => {
                 Some(Lifecycle::Delivered { to, bytes, attempt: *attempt, inbox: inbox.clone(), diversion })
             }
-            Event::Retry { attempt, .. } if *attempt == offered => Some(match diversion {
-                None => Lifecycle::Routed { to, bytes },
-                Some(Diversion { service, reason }) => Lifecycle::Diverted { to, service, bytes, reason },
+            Event::Retry { attempt, .. } if *attempt == offered => Some(match (taken_by, diversion) {
+                (Some(inbox), diversion) => {
+                    Lifecycle::Delivered { to, bytes, attempt: offered, inbox, diversion }
+                }
+                (None, None) => Lifecycle::Routed { to, bytes },
+                (None, Some(Diversion { service, reason })) => {
+                    Lifecycle::Diverted { to, service, bytes, reason }
+                }
             }),
             Event::Parked { reason } => {
                 Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
@@ -470,7 +477,7 @@ impl Lifecycle {
         to: TenantId,
         bytes: Place,
         taken: u32,
-        diversion: Option<Diversion>,
+        (diversion, inbox): (Option<Diversion>, String),
         event: &Event,
     ) -> Option<Self> {
         match event {
@@ -482,7 +489,8 @@ impl Lifecycle {
                 Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
             }
             Event::Offered { attempt } if *attempt > taken => {
-                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion })
+                let taken_by = Some(inbox);
+                Some(Lifecycle::Offered { to, bytes, attempt: *attempt, diversion, taken_by })
             }
             _ => None,
         }

@@ -35,7 +35,7 @@ fn what_the_fallback_does_not_take_is_still_diverted() {
     assert_eq!(step(offered.clone(), retry(1)), diverted);
     let delivered = step(offered, Event::Delivered { attempt: 1, inbox: "old".into() });
     let offered = step(delivered, Event::Offered { attempt: 2 });
-    assert_eq!(step(offered, retry(2)), diverted);
+    assert_eq!(step(offered, retry(2)).state(), State::Delivered);
 }
 
 #[test]
@@ -117,4 +117,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_another_inbox_has_taken_is_never_open_again() {
+    let to = TenantId::parse("wales/a").unwrap();
+    let bytes = Place { topic: "out.x".into(), partition: 0, offset: 1 };
+    let mut lifecycle = Lifecycle::Delivered { to, bytes, attempt: 1, inbox: "old".into(), diversion: None };
+    let busy = Event::Retry { attempt: 2, cause: "busy".into(), spends_budget: false };
+    for event in [Event::Offered { attempt: 2 }, busy] {
+        lifecycle = lifecycle.apply(&event).unwrap();
+    }
+    assert!(matches!(&lifecycle, Lifecycle::Delivered { inbox, .. } if inbox == "old"), "{lifecycle:?}");
 }

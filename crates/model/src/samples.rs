@@ -132,7 +132,8 @@ pub(crate) fn any_lifecycle() -> impl Strategy<Value = Lifecycle> {
             to,
             bytes,
             attempt,
-            diversion: None
+            diversion: None,
+            taken_by: None,
         }),
         handed.clone().prop_map(|(to, bytes, attempt)| Lifecycle::Delivered {
             to,

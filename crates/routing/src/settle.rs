@@ -29,38 +29,47 @@ pub(crate) struct Facts<'a> {
     pub(crate) budget: u32,
 }
 
+/// A sidecar's words are kept in the events for ever: so many bytes of each, cut at a character.
+const WORDS: usize = 256;
+
+fn clipped(text: &str) -> String {
+    let end = (0..=WORDS.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text[..end].to_owned()
+}
+
 /// The event that an outcome is; none for an outcome that says nothing.
 pub(crate) fn settle(outcome: &v1::Outcome, facts: &Facts<'_>) -> Option<Settlement> {
     use v1::outcome::Result as R;
     let attempt = outcome.attempt;
     let done = |event| Settlement { event, is_final: true, retry_after: None };
     let reason = |given: &Option<v1::Reason>, code| {
-        given.clone().map_or_else(|| Reason::new(code, "without a reason"), reason_from_wire)
+        let given = given.clone().map_or_else(|| Reason::new(code, "without a reason"), reason_from_wire);
+        Reason { code: clipped(&given.code), text: clipped(&given.text) }
     };
     Some(match outcome.result.as_ref()? {
         R::Delivered(delivered) if delivered.digest != facts.digest.to_string() => done(Event::Parked {
             reason: Reason::new(Code::DigestMismatch, "the sidecar stored other bytes than were accepted"),
         }),
         R::Delivered(_) => Settlement {
-            event: Event::Delivered { attempt, inbox: facts.inbox.to_owned() },
+            event: Event::Delivered { attempt, inbox: clipped(facts.inbox) },
             is_final: false,
             retry_after: None,
         },
         R::Retry(retry) if retry.spends_budget && facts.spent + 1 >= facts.budget => done(Event::Parked {
             reason: Reason::new(
                 Code::BudgetSpent,
-                format!("not taken {} times, last: {}", facts.budget, retry.cause),
+                format!("not taken {} times, last: {}", facts.budget, clipped(&retry.cause)),
             ),
         }),
         R::Retry(retry) => Settlement {
-            event: Event::Retry { attempt, cause: retry.cause.clone(), spends_budget: retry.spends_budget },
+            event: Event::Retry { attempt, cause: clipped(&retry.cause), spends_budget: retry.spends_budget },
             is_final: false,
             retry_after: Some(Duration::from_millis(retry.after_ms.into()).min(LONGEST_RETRY)),
         },
         R::Refused(refused) => done(Event::Parked { reason: reason(&refused.reason, Code::ReceiverRefused) }),
         R::Acknowledged(acknowledged) => done(Event::Acknowledged {
-            answer: acknowledged.answer.clone(),
-            omissions: acknowledged.omissions.iter().take(64).cloned().collect(),
+            answer: clipped(&acknowledged.answer),
+            omissions: acknowledged.omissions.iter().take(64).map(|name| clipped(name)).collect(),
         }),
         R::Rejected(rejected) => {
             done(Event::Rejected { reason: reason(&rejected.reason, Code::ReceiverRefused) })
@@ -89,6 +98,19 @@ mod tests {
         assert!(matches!(check(retry(true), 2).event, Event::Retry { .. }));
         assert!(matches!(check(retry(true), 3).event, Event::Parked { .. }));
         assert!(matches!(check(retry(false), 99).event, Event::Retry { .. }));
+    }
+
+    #[test]
+    fn a_sidecars_words_are_bounded() {
+        let answer = "ŵ".repeat(10_000);
+        let acknowledged = v1::Acknowledged { answer, omissions: vec!["x".repeat(9_000); 90], repeat: false };
+        let settlement = check(v1::outcome::Result::Acknowledged(acknowledged), 0);
+        let Event::Acknowledged { answer, omissions } = settlement.event else { panic!("not acknowledged") };
+        assert!(
+            answer.len() <= WORDS
+                && omissions.len() == 64
+                && omissions.iter().all(|name| name.len() <= WORDS)
+        );
     }
 
     #[test]

@@ -152,7 +152,8 @@ fn node_config(
     let mut routing = routing::Config::new(nation, format!("{nation}-1"));
     routing.crash = crash;
     for far in Nation::ALL.into_iter().filter(|far| *far != nation) {
-        let cell = FarCell { addresses: vec![plan.cell(far).grpc.to_string()], server_name: pki::server_name(far) };
+        let cell =
+            FarCell { addresses: vec![plan.cell(far).grpc.to_string()], server_name: pki::server_name(far) };
         routing.far.insert(far, cell);
     }
     let data_dir = data_dir.join("cells").join(nation.as_str());

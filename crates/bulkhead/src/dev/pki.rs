@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use bulkhead_model::Nation;
 use bulkhead_transport::Credentials;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType, string::Ia5String,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, string::Ia5String,
 };
 
 use super::world;
@@ -84,7 +84,10 @@ impl Pki {
 
 fn pair(kind: &str, name: &str) -> Pair {
     let name = name.replace('/', ".");
-    Pair { certificate: format!("pki/{kind}-{name}.pem").into(), key: format!("pki/{kind}-{name}.key").into() }
+    Pair {
+        certificate: format!("pki/{kind}-{name}.pem").into(),
+        key: format!("pki/{kind}-{name}.key").into(),
+    }
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -108,7 +111,15 @@ fn make(folder: &Path) -> Result<()> {
 
     for nation in Nation::ALL {
         let uri = format!("bulkhead://{nation}/cell/{nation}-1");
-        issue(folder, &issuer, "cell", nation.as_str(), &uri, Some(server_name(nation)), KeyPair::generate()?)?;
+        issue(
+            folder,
+            &issuer,
+            "cell",
+            nation.as_str(),
+            &uri,
+            Some(server_name(nation)),
+            KeyPair::generate()?,
+        )?;
     }
     for tenant in world::TENANTS {
         let uri = format!("bulkhead://{}", tenant.id);

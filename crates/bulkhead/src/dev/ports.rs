@@ -78,7 +78,8 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// Free ones, held together while they are chosen so that no two are the same.
 fn free(count: usize) -> Result<Vec<SocketAddr>> {
-    let held: Vec<StdListener> = (0..count).map(|_| StdListener::bind(loopback(0))).collect::<Result<_, _>>()?;
+    let held: Vec<StdListener> =
+        (0..count).map(|_| StdListener::bind(loopback(0))).collect::<Result<_, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }
 

@@ -11,7 +11,7 @@ use bulkhead_format_bars::{Identifier, Syntax};
 use bulkhead_model::{Nation, Protocol};
 use bulkhead_process::Drain;
 use bulkhead_protocol_bars::ServiceSettings;
-use bulkhead_protocol_hl7::{Answers, Name};
+use bulkhead_protocol_hl7::{Answers, Name, TellRefusals};
 use bulkhead_simulator::traffic::Party;
 use bulkhead_simulator::{Acknowledgement, Address, Config as SimulatorConfig, Handle, Mllp, Simulator};
 
@@ -64,7 +64,9 @@ impl Tenants {
     }
 
     /// Tenant, protocol, simulator's page, where the sidecar listens.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = (&'static str, &'static str, SocketAddr, SocketAddr)> {
+    pub(super) fn addresses(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'static str, SocketAddr, SocketAddr)> {
         self.0.iter().map(|running| {
             let demo = &running.demo;
             (demo.id, face(demo), running.ports.simulator_http, running.ports.sidecar_listen)
@@ -218,5 +220,6 @@ fn hl7(demo: &DemoTenant, ports: TenantPorts) -> bulkhead_protocol_hl7::Settings
     settings.reply_to = Some(format!("{}^{DOS}", demo.dos));
     // The simulators read AE as "again" and AR as "never", as the DHCW guide does.
     settings.answers = Some(Answers::DHCW);
+    settings.tell_refusals = Some(TellRefusals::Rri);
     settings
 }

@@ -41,8 +41,10 @@ pub(super) fn start(rate: f64, seed: u64, tenants: &Tenants, drain: Drain) -> Jo
                 }
             });
         }
-        tokio::time::timeout(Duration::from_secs(5), async { while under_way.join_next().await.is_some() {} })
-            .await
-            .ok();
+        tokio::time::timeout(Duration::from_secs(5), async {
+            while under_way.join_next().await.is_some() {}
+        })
+        .await
+        .ok();
     })
 }

@@ -127,7 +127,9 @@ pub(super) const TENANTS: [DemoTenant; 8] = [
 
 /// The people who may ask: two a nation.
 pub(super) fn operators() -> impl Iterator<Item = (Nation, String)> {
-    Nation::ALL.into_iter().flat_map(|nation| ["duty", "lead"].map(|role| (nation, format!("{nation}-{role}"))))
+    Nation::ALL
+        .into_iter()
+        .flat_map(|nation| ["duty", "lead"].map(|role| (nation, format!("{nation}-{role}"))))
 }
 
 /// The directory of the demo world, as a file that `bulkhead apply` would read.

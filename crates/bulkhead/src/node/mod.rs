@@ -47,11 +47,23 @@ impl Node {
         let embedded = Embedded::open(EmbeddedConfig::new(directory.clone()))
             .with_context(|| format!("the log in {} cannot be opened", directory.display()))?;
         let log: Arc<dyn Log> = Arc::new(embedded.clone());
-        let ledger_config = bulkhead_ledger::Config { path: config.data_dir.join("ledger.sqlite"), nation: config.nation };
+        let ledger_config =
+            bulkhead_ledger::Config { path: config.data_dir.join("ledger.sqlite"), nation: config.nation };
         let (ledger, ledger_follower) = Ledger::open(ledger_config, log.clone()).await?;
         let (control_follower, following) = ControlFollower::new(log.clone(), config.nation);
         let health = Health::new();
-        Ok(Self { config, log, embedded, ledger, ledger_follower, control_follower, following, health, grpc, http })
+        Ok(Self {
+            config,
+            log,
+            embedded,
+            ledger,
+            ledger_follower,
+            control_follower,
+            following,
+            health,
+            grpc,
+            http,
+        })
     }
 
     /// Whether it serves.
@@ -61,8 +73,18 @@ impl Node {
 
     /// Serves until the drain starts or a part fails.
     pub(crate) async fn run(self, drain: Drain) -> Result<()> {
-        let Node { config, log, embedded, ledger, ledger_follower, control_follower, mut following, health, grpc, http } =
-            self;
+        let Node {
+            config,
+            log,
+            embedded,
+            ledger,
+            ledger_follower,
+            control_follower,
+            mut following,
+            health,
+            grpc,
+            http,
+        } = self;
         let serving = health.condition("serving", "starting");
         // What decides and answers ends first; what follows the log and answers for health ends last.
         let (mut parts, mut followers) = (JoinSet::new(), JoinSet::new());
@@ -90,7 +112,15 @@ impl Node {
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
-        parts.spawn(serve(config.clone(), grpc, following.directory.clone(), ingest, delivery, door, drain.clone()));
+        parts.spawn(serve(
+            config.clone(),
+            grpc,
+            following.directory.clone(),
+            ingest,
+            delivery,
+            door,
+            drain.clone(),
+        ));
         ledger.caught_up().await?;
         serving.met();
 
@@ -146,7 +176,7 @@ fn ingest(
             nation: config.nation,
             presence: Arc::new(move || board.snapshot()),
             ready: Arc::new(move || health.is_ready()),
-            shards: Arc::new(move || owned()),
+            shards: Arc::new(owned),
             drain: drain.clone(),
         },
     )

@@ -113,7 +113,7 @@ async fn completions_are_of_the_whole_command_line() {
 
 #[tokio::test]
 async fn explain_knows_every_code_and_says_where_it_does_not() {
-    for (code, exit) in [("bh0002", Exit::Done), ("CANNOT_REACH", Exit::Done), ("BH4711", Exit::NotFound)] {
+    for (code, exit) in [("bh0002", Exit::Done), ("CANNOT_REACH", Exit::Done), ("BH-none", Exit::NotFound)] {
         let line = parse(&format!("bulkhead explain {code} --output json")).unwrap();
         let mut screen = Screen::memory(&line.global);
         assert_eq!(execute(line.command, &line.global, Line::command, &mut screen).await, exit, "{code}");
