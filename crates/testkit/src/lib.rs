@@ -1,3 +1,5 @@
 //! samples, fakes, conformance suites, history checker
+#[cfg(feature = "campaign")]
+pub mod campaign;
 pub mod history;
 pub mod log_conformance;
