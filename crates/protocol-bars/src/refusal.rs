@@ -26,9 +26,7 @@ pub(crate) struct Negative {
 /// The negative answer to what was refused, or why there is none. Made again it is the same.
 pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negative, Reason> {
     let none = || refused.reason.clone();
-    if refused.state == Some(State::Parked) {
-        return Err(none());
-    }
+    let what = what_happened(refused.state).ok_or_else(none)?;
     let envelope = &refused.envelope;
     let came_in = content_type(envelope.content_type.as_bytes()).map_err(|_| none())?;
     let bytes = refused.payload.bytes();
@@ -39,7 +37,9 @@ pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negati
         return Err(none());
     }
     let own = HeaderId::parse(envelope.message_id.as_str()).ok_or_else(none)?.uuid();
-    let id = |name: &str| Uuid::new_v5(&own, name.as_bytes());
+    // A request that goes wrong twice is told twice.
+    let (state, when) = (refused.state.map_or("refused", State::as_str), refused.refused_at.as_millisecond());
+    let id = |name: &str| Uuid::new_v5(&own, format!("{name} {state} {when}").as_bytes());
     let correlation =
         envelope.case_id.as_ref().and_then(|case| HeaderId::parse(case.as_str())).ok_or_else(none)?;
     let syntax: Syntax = config.dialect.syntax.unwrap_or(came_in);
@@ -48,10 +48,7 @@ pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negati
         at: refused.refused_at,
         decision: Decision::Rejected {
             reason: RejectedReason::Other,
-            text: Some(format!(
-                "Not taken by the receiver's system ({}). Use another way, such as the telephone.",
-                refused.reason.code
-            )),
+            text: Some(format!("{what} ({}). Use another way, such as the telephone.", refused.reason.code)),
         },
         reference: None,
         software: config.software.clone(),
@@ -65,4 +62,27 @@ pub(crate) fn negative(refused: &RefusedLater, config: &Config) -> Result<Negati
         target.or_else(|| config.offers.first().map(|offer| offer.service.clone())).ok_or_else(none)?;
     let headers = request_headers(&ids, target, syntax, &answer, &message, config);
     Ok(Negative { ids, headers, body: Bytes::from(answer.write_as(syntax).map_err(|_| none())?) })
+}
+
+/// What can be said of it for certain; nothing while it may still be taken. Whoever rejected it may have seen it.
+fn what_happened(state: Option<State>) -> Option<&'static str> {
+    match state {
+        None => Some("Not accepted for delivery"),
+        Some(State::Rejected) => Some("Not taken by the receiver's system"),
+        Some(State::ReturnPending | State::Returned) => Some("Given back: nobody will deliver it any more"),
+        Some(
+            State::Accepted
+            | State::Routed
+            | State::Carried
+            | State::Offered
+            | State::Delivered
+            | State::Acknowledged
+            | State::Held
+            | State::Parked
+            | State::Quarantined
+            | State::Diverted
+            | State::Cancelled
+            | State::Unknown,
+        ) => None,
+    }
 }

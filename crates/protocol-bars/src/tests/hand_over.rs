@@ -234,10 +234,20 @@ async fn what_was_refused_later_is_answered_as_rejected() {
     // Told again, it is the same message.
     assert!(is_delivered(&receiver.system.tell_refusal(&later).await));
     let second = receiver.local.last();
+    assert!(String::from_utf8_lossy(&first.body).contains("Not accepted for delivery"));
     assert_eq!(
         (first.body, first.headers.get("x-request-id")),
         (second.body, second.headers.get("x-request-id"))
     );
+
+    // Told of something else, it is another message, in the words for it.
+    for (state, words) in [(State::Rejected, "Not taken by"), (State::ReturnPending, "Given back")] {
+        let other = RefusedLater { state: Some(state), ..later.clone() };
+        assert!(is_delivered(&receiver.system.tell_refusal(&other).await));
+        let third = receiver.local.last();
+        assert!(String::from_utf8_lossy(&third.body).contains(words), "{state:?}");
+        assert_ne!(third.headers.get("x-request-id"), second.headers.get("x-request-id"));
+    }
 
     // While people look at it at the receiver, nobody has rejected it.
     let parked = RefusedLater { state: Some(State::Parked), ..later };
