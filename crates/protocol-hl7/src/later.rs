@@ -1,6 +1,10 @@
 //! The application acknowledgement of enhanced mode: a message of its own, on our own connection, once it is known
 //! what became of the referral (HL7 v2.5 section 2.9.3).
 //!
+//! The negative one of what was rejected or is being given back is not sent from here: the broker gives notice of it,
+//! and `tell_refusal` says it once and answers for it. Here are the good ones, and what no notice comes of: what was
+//! taken back, and what a person confirmed as returned before the system could be told.
+//!
 //! What is still owed is a durable note; it is best effort all the same: after [`GIVE_UP`], or when more than
 //! [`MOST`] are owed, the oldest is dropped and logged.
 
@@ -102,6 +106,19 @@ impl Later {
         self.shared.more.notify_one();
     }
 
+    /// The local system has heard what became of it in another way: nothing is owed any more.
+    pub(crate) async fn settled(&self, message_id: &MessageId) {
+        let owed = {
+            let mut all = self.owed();
+            let before = all.len();
+            all.retain(|one| one.message_id != message_id.as_str());
+            all.len() < before
+        };
+        if owed {
+            self.write().await;
+        }
+    }
+
     /// Gives what is owed as it becomes known, until the drain begins.
     pub(crate) async fn run(self, drain: Drain) {
         loop {
@@ -142,6 +159,9 @@ impl Later {
         let Some(accepted) = outcome(status.state) else { return false };
         if !wants(&owed.wanted, accepted) {
             return true;
+        }
+        if is_noticed(status.state) {
+            return false;
         }
         let code_of = |accepted: bool| match accepted {
             true => AckCode::ApplicationAccept,
@@ -215,6 +235,11 @@ fn outcome(state: State) -> Option<bool> {
         | State::Diverted
         | State::Unknown => None,
     }
+}
+
+/// Whether the broker gives notice of it, so that `tell_refusal` tells it.
+fn is_noticed(state: State) -> bool {
+    matches!(state, State::Rejected | State::ReturnPending)
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub async fn start(hl7: Config, config: bulkhead_adapter::Config, drain: Drain) 
     let memory = Memory::new(kit.notes().clone());
     system.remember_in(memory.clone());
     let later = Later::open(hl7.clone(), tenant.clone(), kit.clone()).await?;
+    system.settle_in(later.clone());
     let face = Arc::new(Face {
         config: hl7,
         tenant: tenant.clone(),

@@ -34,8 +34,8 @@ pub struct Settings {
     /// Addresses as `value^system`, by what stands in PRD-7 without a system, or else in MSH-6.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
-    /// How it is told of what was acknowledged to it and refused or given back since. Left out: people tell its
-    /// users.
+    /// How it is told of what was acknowledged to it and refused or given back since. Left out: by an ACK where
+    /// MSH-16 asks for one, else people tell its users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tell_refusals: Option<TellRefusals>,
     /// The letters of our answers.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bulkhead_adapter::{Delivery, LocalSystem, MllpClient, Outcome, Receipt, RefusedLater};
 use bulkhead_format_hl7::ack::{Reply, Stamp, ack, rri};
 use bulkhead_format_hl7::time::Precision;
-use bulkhead_format_hl7::{ErrorCode, Issue, Message, Original, Rules, Ts};
+use bulkhead_format_hl7::{ErrorCode, Issue, Message, Mode, Original, Rules, Ts};
 use bulkhead_model::{Code, Kind, Reason, ReferralId, State, TenantId};
 use bulkhead_translation::{Remembered, control_id};
 use jiff::tz::TimeZone;
@@ -15,7 +15,8 @@ use tokio::sync::SetOnce;
 use tracing::debug;
 
 use crate::Config;
-use crate::answer::{code, shortened};
+use crate::answer::{code, mode, shortened};
+use crate::later::Later;
 use crate::memory::Memory;
 use crate::outgoing::outgoing;
 use crate::refusal::Blame;
@@ -32,11 +33,12 @@ pub(crate) struct Hl7System {
     client: MllpClient,
     /// The notes belong to the kit, which is started with this.
     memory: SetOnce<Memory>,
+    later: SetOnce<Later>,
 }
 
 impl Hl7System {
     pub(crate) fn new(config: Arc<Config>, tenant: TenantId, client: MllpClient) -> Self {
-        Self { config, tenant, client, memory: SetOnce::new() }
+        Self { config, tenant, client, memory: SetOnce::new(), later: SetOnce::new() }
     }
 
     /// Gives it the notes of the kit; until then nothing is handed over.
@@ -44,10 +46,25 @@ impl Hl7System {
         let _ = self.memory.set(memory);
     }
 
-    /// The same at each attempt, and the id of nothing else.
+    /// Gives it what is owed; until then nothing that was refused is told.
+    pub(crate) fn settle_in(&self, later: Later) {
+        let _ = self.later.set(later);
+    }
+
+    /// How the local system hears of what was refused: as configured, else as the message asked in MSH-16.
+    fn form(&self, original: &Message) -> Option<TellRefusals> {
+        let asked = match mode(self.config.acknowledgement, Mode::of(original)) {
+            Mode::Enhanced { application, .. } => application.wants(false),
+            Mode::Original => false,
+        };
+        self.config.tell_refusals.or_else(|| asked.then_some(TellRefusals::Ack))
+    }
+
+    /// The same at each attempt, and the id of nothing else: a referral that goes wrong twice is told twice.
     fn stamp_of(&self, refused: &RefusedLater, state: &str) -> Stamp {
         let referral = ReferralId::derive(&self.tenant, &refused.envelope.message_id);
-        let own = ReferralId::of_record(&format!("{state} {referral}"), 0, 0);
+        let when = refused.refused_at.as_millisecond();
+        let own = ReferralId::of_record(&format!("{state} {when} {referral}"), 0, 0);
         let at = refused.refused_at.to_zoned(TimeZone::UTC);
         Stamp { at: Ts::with_offset(&at, Precision::Second), control_id: control_id(&own) }
     }
@@ -96,9 +113,6 @@ impl LocalSystem for Hl7System {
 
     async fn tell_refusal(&self, refused: &RefusedLater) -> Outcome {
         let cannot = |why: &str| Outcome::Refused(Reason::new(Code::ReceiverRefused, why));
-        let Some(form) = self.config.tell_refusals else {
-            return cannot("no way to tell the local system is configured");
-        };
         if refused.state == Some(State::Parked) {
             // People look at it where it is, and it may still be taken.
             return cannot("set aside, not refused");
@@ -107,16 +121,19 @@ impl LocalSystem for Hl7System {
         let Ok(original) = Message::parse_with(refused.payload.bytes().clone(), &rules) else {
             return cannot("what was submitted cannot be read");
         };
+        let Some(form) = self.form(&original) else {
+            return cannot("no way to tell the local system is configured or was asked for");
+        };
         let code = code(&self.config.answers, Blame::Refused, false);
         let now = refused.state.map_or("refused", State::as_str);
         let text = shortened(&format!("accepted before, now {now}: {}", refused.reason.code));
         let issue = Issue::error(ErrorCode::INTERNAL, None, text.clone());
         let reply = Reply::new(code).text(text).issues([issue]);
         let stamp = self.stamp_of(refused, now);
-        match form {
+        let outcome = match form {
             TellRefusals::Rri => match rri(&original, &reply, None, &stamp) {
                 Ok(message) => self.client.hand_over(message.as_bytes()).await,
-                Err(error) => cannot(&error.to_string()),
+                Err(error) => return cannot(&error.to_string()),
             },
             TellRefusals::Ack => match ack(&Original::of(&original), &reply, &stamp) {
                 Ok(message) => match say(&self.config.send, &message).await {
@@ -127,8 +144,13 @@ impl LocalSystem for Hl7System {
                     Ok(()) => Outcome::Delivered(Receipt::new("ACK")),
                     Err(cause) => Outcome::Retry { after: AGAIN, cause },
                 },
-                Err(error) => cannot(&error.to_string()),
+                Err(error) => return cannot(&error.to_string()),
             },
+        };
+        if matches!(outcome, Outcome::Delivered(_) | Outcome::Refused(_)) {
+            // It has heard: when the return is confirmed it must not hear again.
+            self.later.wait().await.settled(&refused.envelope.message_id).await;
         }
+        outcome
     }
 }
