@@ -133,9 +133,7 @@ impl Courier {
             woken.as_mut().enable();
             reported.as_mut().enable();
             self.pump(up).await?;
-            if !self.report(up).await? {
-                return Ok(());
-            }
+            self.report(up)?;
             tokio::select! {
                 response = down.message() => match response {
                     Ok(Some(response)) => self.answered(response)?,
@@ -216,8 +214,10 @@ impl Courier {
         self.work.push(Box::pin(async move { written.read_back().await.map(|_| Ended::Over(id)) }));
     }
 
-    /// Tells the other nation how its referrals fare here, the newest state of each. False: the stream is gone.
-    async fn report(&mut self, up: &Up) -> Result<bool, Error> {
+    /// Tells the other nation how its referrals fare here, the newest state of each. As work, never in the loop
+    /// itself: the legs in `work` may have been given the next room on the stream, and while the loop waits for
+    /// room behind them nobody polls them.
+    fn report(&mut self, up: &Up) -> Result<(), Error> {
         let room = self.shared.config.courier_window;
         for row in self.shared.parts.ledger.reports_due(self.to, &self.told, room)? {
             if self.shared.journal.held(shard_of(&row.facts.tenant)).is_none() {
@@ -226,11 +226,14 @@ impl Courier {
             self.told.insert(row.id, row.referral.version);
             let report = report_of(&row, self.shared.home());
             let frame = carry_request::Frame::Report(report.to_wire());
-            if up.send(v1::CarryRequest { frame: Some(frame) }).await.is_err() {
-                return Ok(false);
-            }
+            let up = up.clone();
+            self.work.push(Box::pin(async move {
+                // Where the stream is gone, `down` says so.
+                let _ = up.send(v1::CarryRequest { frame: Some(frame) }).await;
+                Ok(Ended::Sent)
+            }));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What will not change by itself is recorded as told; the rest is told again after a restart. What was given
