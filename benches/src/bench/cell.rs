@@ -2,7 +2,7 @@
 //! follower, ingest and, unless only the door is asked about, routing; behind mutual TLS on loopback.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -44,7 +44,7 @@ pub(crate) struct Cell {
 pub(crate) struct Plan<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) nation: Nation,
-    pub(crate) dir: &'a Path,
+    pub(crate) dir: PathBuf,
     pub(crate) listener: TcpListener,
     /// The other cell, and its address.
     pub(crate) far: Option<(Nation, String)>,
@@ -55,6 +55,7 @@ pub(crate) struct Plan<'a> {
 impl Cell {
     pub(crate) async fn start(plan: Plan<'_>) -> Result<Self> {
         let Plan { keys, nation, dir, listener, far, routing } = plan;
+        std::fs::create_dir_all(&dir)?;
         let (node, address) = (format!("{nation}-1"), listener.local_addr()?.to_string());
         let embedded = Embedded::open(EmbeddedConfig::new(dir.join("log")))?;
         let log: Arc<dyn Log> = Arc::new(embedded.clone());

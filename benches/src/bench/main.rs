@@ -1,7 +1,7 @@
 //! Benches: each answers one question with numbers and their targets, and asserts nothing.
 //!
 //! `bench` asks how much the broker adds to a bare append, in one process with two cells, their clients and
-//! the receiving sidecars.
+//! the receiving sidecars; `bench world` asks how `bulkhead dev` does as a whole.
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
 mod cell;
@@ -14,11 +14,12 @@ mod sender;
 mod sidecar;
 mod spread;
 mod submit;
+mod world;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Measures Bulkhead.
 #[derive(Debug, Parser)]
@@ -33,13 +34,31 @@ struct Arguments {
     /// Where logs are kept while it runs; everything is on this disk.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Starts `bulkhead dev`: the way over a border, idle cost, memory of a backlog, time to ready.
+    World {
+        /// The `bulkhead` binary. Without it: the one beside this one.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let telemetry = bulkhead_process::telemetry::install("bulkhead-bench")?;
-    rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?;
+    match arguments.what {
+        None => rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?,
+        Some(What::World { binary }) => {
+            let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
+            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir).await?;
+        }
+    }
     telemetry.shutdown();
     Ok(())
 }

@@ -19,8 +19,9 @@ const RAW_P99: &str = "raw append, one at a time, p99 ms";
 const RAW_RATE: &str = "raw append, 64 in flight, /s";
 const DOOR_STREAM: &str = "SubmitStream, 64 in flight, door alone, /s";
 const STREAM: &str = "SubmitStream, 64 in flight, whole node, /s";
-const ONE_P50: &str = "Submit, one at a time, p50 ms";
-const ONE_P99: &str = "Submit, one at a time, p99 ms";
+const DOOR_P50: &str = "Submit, one at a time, door alone, p50 ms";
+const ONE_P50: &str = "Submit, one at a time, whole node, p50 ms";
+const ONE_P99: &str = "Submit, one at a time, whole node, p99 ms";
 const MANY: &str = "Submit, 32 at once, /s";
 const NEAR_P50: &str = "submit to inbox, same cell, p50 ms";
 const NEAR_P99: &str = "submit to inbox, same cell, p99 ms";
@@ -28,11 +29,13 @@ const FAR_P50: &str = "submit to inbox, over a border, p50 ms";
 const FAR_P99: &str = "submit to inbox, over a border, p99 ms";
 const DOOR_RATIO: &str = "ratio: SubmitStream, door alone / raw append";
 const RATIO: &str = "ratio: SubmitStream, whole node / raw append";
-const ONE_RATIO: &str = "ratio: Submit p50 / raw append p50";
+const DOOR_ONE_RATIO: &str = "ratio: Submit p50, door alone / raw append p50";
+const ONE_RATIO: &str = "ratio: Submit p50, whole node / raw append p50";
 
-const ROWS: [(&str, &str); 15] = [
+const ROWS: [(&str, &str); 17] = [
     (RAW_P50, ""),
     (RAW_P99, ""),
+    (DOOR_P50, ""),
     (ONE_P50, ""),
     (ONE_P99, ""),
     (RAW_RATE, ""),
@@ -45,6 +48,7 @@ const ROWS: [(&str, &str); 15] = [
     (FAR_P99, ""),
     (DOOR_RATIO, "target at 57 KB: >= 0.5"),
     (RATIO, "target at 57 KB: >= 0.5"),
+    (DOOR_ONE_RATIO, "target: <= 2.5"),
     (ONE_RATIO, "target: <= 2.5"),
 ];
 
@@ -95,26 +99,16 @@ impl World {
             (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
         let far = [england.local_addr()?, wales.local_addr()?].map(|address| address.to_string());
         let [at_england, at_wales] = far;
-        let plan = |nation, name: &str, listener, far, routing| {
-            let dir = dir.join(name);
-            (nation, dir, listener, far, routing)
+        let plan = |nation, name, listener, far: Option<(Nation, String)>| {
+            let routing = far.is_some();
+            Plan { keys: &keys, nation, dir: dir.join(name), listener, far, routing }
         };
-        let start = async |(nation, dir, listener, far, routing): (
-            Nation,
-            std::path::PathBuf,
-            TcpListener,
-            _,
-            bool,
-        )| {
-            std::fs::create_dir_all(&dir)?;
-            Cell::start(Plan { keys: &keys, nation, dir: &dir, listener, far, routing }).await
-        };
-        let england =
-            start(plan(Nation::England, "england", england, Some((Nation::Wales, at_wales)), true)).await?;
-        let wales =
-            start(plan(Nation::Wales, "wales", wales, Some((Nation::England, at_england)), true)).await?;
+        let far = Some((Nation::Wales, at_wales));
+        let england = Cell::start(plan(Nation::England, "england", england, far)).await?;
+        let far = Some((Nation::England, at_england));
+        let wales = Cell::start(plan(Nation::Wales, "wales", wales, far)).await?;
         let door = TcpListener::bind("127.0.0.1:0").await?;
-        let door_alone = start(plan(Nation::England, "door", door, None, false)).await?;
+        let door_alone = Cell::start(plan(Nation::England, "door", door, None)).await?;
         let near = Sidecar::start(&keys, &england, NEAR, &dir.join("near")).await?;
         let far = Sidecar::start(&keys, &wales, FAR, &dir.join("far")).await?;
         Ok(Self { door_alone, england, wales, near, far, keys })
@@ -123,7 +117,7 @@ impl World {
     async fn round(&self, round: u32, size: usize, dir: &Path, figures: &mut Figures) -> Result<()> {
         let document = sender::document(size * 1000);
         let mut questions = [Question::OneAtATime, Question::Stream, Question::ManyAtOnce, Question::ToInbox];
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             questions.reverse();
         }
         self.warm_up(&document).await?;
@@ -142,7 +136,12 @@ impl World {
         Ok(Door { client: sender::client(&self.keys, &self.england)?, to })
     }
 
+    fn door_alone(&self) -> Result<Door<'static>> {
+        Ok(Door { client: sender::client(&self.keys, &self.door_alone)?, to: NEAR })
+    }
+
     async fn warm_up(&self, document: &Bytes) -> Result<()> {
+        self.door_alone()?.stream(document, 128, 32).await?;
         self.door(NEAR)?.stream(document, 128, 32).await?;
         self.near.next_many(128).await?;
         self.door(FAR)?.stream(document, 128, 32).await?;
@@ -158,12 +157,15 @@ impl World {
     ) -> Result<()> {
         let count = few(size);
         let raw = raw::append(dir, document, count, 1).await?;
+        let alone = self.door_alone()?.unary(document, count, 1).await?;
         let one = self.door(NEAR)?.unary(document, count, 1).await?;
         self.near.next_many(count).await?;
         figures.add(RAW_P50, size, raw.at(0.5));
         figures.add(RAW_P99, size, raw.at(0.99));
+        figures.add(DOOR_P50, size, alone.at(0.5));
         figures.add(ONE_P50, size, one.at(0.5));
         figures.add(ONE_P99, size, one.at(0.99));
+        figures.add(DOOR_ONE_RATIO, size, alone.at(0.5) / raw.at(0.5));
         figures.add(ONE_RATIO, size, one.at(0.5) / raw.at(0.5));
         Ok(())
     }
@@ -183,11 +185,9 @@ impl World {
             Ok::<_, anyhow::Error>(spread.rate())
         };
         let alone = async || {
-            let door = Door { client: sender::client(&self.keys, &self.door_alone)?, to: NEAR };
-            door.stream(document, 64, 32).await?;
-            Ok::<_, anyhow::Error>(door.stream(document, count, IN_FLIGHT).await?.rate())
+            Ok::<_, anyhow::Error>(self.door_alone()?.stream(document, count, IN_FLIGHT).await?.rate())
         };
-        let (raw, alone, whole) = if round % 2 == 0 {
+        let (raw, alone, whole) = if round.is_multiple_of(2) {
             let (whole, alone) = (whole().await?, alone().await?);
             (raw::append(dir, document, count, IN_FLIGHT).await?.rate(), alone, whole)
         } else {

@@ -15,7 +15,7 @@ use bulkhead_translation::{
 };
 use bytes::Bytes;
 
-use crate::{Config, context};
+use crate::{Config, context, process};
 
 /// What a sidecar remembers that a delivery may need.
 #[derive(Debug, Clone, Default)]
@@ -75,9 +75,17 @@ impl Outgoing {
         }
         let own = known.own.iter().find_map(dos).or_else(|| config.offers.first().map(|o| o.service.clone()));
         if let (true, Some(own)) = (known.diverted, &own) {
-            readdress(&mut content, own);
+            readdress(&mut content, own, "of a diverted message");
         }
-        let message = read_message(&content.document, config);
+        let mut message = read_message(&content.document, config);
+        // As in Wales: a web address, which a receiver by the guide cannot compare with its target.
+        let nameless = message.as_ref().is_some_and(|message| message.destination.service.is_none());
+        if let (true, Protocol::Bars, Some(to)) =
+            (nameless, config.dialect.protocol, stated(&delivery.envelope.to))
+        {
+            readdress(&mut content, &to, "that names no service");
+            message = read_message(&content.document, config);
+        }
         let target = message
             .as_ref()
             .and_then(|message| message.destination.service.clone())
@@ -191,9 +199,8 @@ fn kept_ids(delivery: &Delivery) -> Ids {
 }
 
 fn keeps_rules(document: &Document, config: &Config) -> bool {
-    let rules = &config.dialect.rules;
-    BarsMessage::read_with(document, rules)
-        .is_ok_and(|message| profile::check(document, &message, rules.profile).is_ok())
+    process::read(document, &config.dialect.rules)
+        .is_ok_and(|(message, kept)| profile::check(document, &message, kept).is_ok())
 }
 
 /// A message by the local system's rules, or by the guide's: those of Wales know no responses.
@@ -202,8 +209,8 @@ pub(crate) fn read_message(document: &Document, config: &Config) -> Option<BarsM
     read.or_else(|_| BarsMessage::read_with(document, &Rules::default())).ok()
 }
 
-/// A diverted message names a service that is not here: its endpoint becomes the one that takes it.
-fn readdress(content: &mut Content, own: &Identifier) {
+/// A message that names a service that is not here, or none: its endpoint becomes the one that takes it.
+fn readdress(content: &mut Content, own: &Identifier, why: &str) {
     let entries = content.document.root_mut().all_mut("entry");
     for header in entries.filter_map(|entry| entry.get_mut("resource")) {
         if header.resource_type() != Some("MessageHeader") {
@@ -212,7 +219,7 @@ fn readdress(content: &mut Content, own: &Identifier) {
         if let Some(destination) = header.get_mut("destination") {
             destination.set_text("endpoint", &own.to_string());
             content.changed = true;
-            content.omissions.push("MessageHeader.destination.endpoint of a diverted message".to_owned());
+            content.omissions.push(format!("MessageHeader.destination.endpoint {why}"));
             return;
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bulkhead_adapter::{Answer, BARS_PATIENCE, Submission};
 use bulkhead_format_bars::outcome::{ErrorKind, IssueType};
 use bulkhead_format_bars::{
-    BarsMessage, Document, Identifier, Ids, Limits, MessageKind, Party, Problem, ReferralView,
-    RequestHeaders, echo, profile,
+    BarsMessage, Document, Identifier, Ids, Limits, MessageKind, Party, Problem, Profile, ReferralView,
+    RequestHeaders, Rules, echo, profile,
 };
 use bulkhead_model::{Code, Envelope, Kind, MessageId, Protocol, ServiceAddress, TenantId};
 use bulkhead_translation::{EnvelopeFacts, Remembered, check_bars, envelope_of_bars, profile_for};
@@ -168,9 +168,9 @@ impl Processor {
         })?;
         let limits = Limits { bytes: self.max_bytes, ..Limits::default() };
         let document = Document::read(body, headers.content, &limits).map_err(|error| error.problem())?;
-        let message = BarsMessage::read_with(&document, &dialect.rules)?;
-        profile::check(&document, &message, dialect.rules.profile)?;
-        message.check_target(&headers.target, dialect.rules.profile)?;
+        let (message, kept) = read(&document, &dialect.rules)?;
+        profile::check(&document, &message, kept)?;
+        message.check_target(&headers.target, kept)?;
         let view = ReferralView::read(&document)?;
         let invalid = |_| answer::refused(Some(Code::InvalidEnvelope));
         let facts = envelope_of_bars(&message, &view, ids).map_err(invalid)?;
@@ -304,6 +304,20 @@ impl Processor {
 }
 
 /// SHA-256, in hexadecimal digits.
+/// A message by the local system's rules, and the profile that it keeps. The rules of Wales know no responses, but
+/// a person's answer must reach whoever asked: it is read by the guide's.
+pub(crate) fn read(document: &Document, rules: &Rules) -> Result<(BarsMessage, Profile), Problem> {
+    let problem = match BarsMessage::read_with(document, rules) {
+        Ok(message) => return Ok((message, rules.profile)),
+        Err(problem) => problem,
+    };
+    let guide = Rules::default();
+    match BarsMessage::read_with(document, &guide) {
+        Ok(message) if matches!(message.kind, MessageKind::Response(_)) => Ok((message, guide.profile)),
+        Ok(_) | Err(_) => Err(problem),
+    }
+}
+
 fn digest(bytes: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

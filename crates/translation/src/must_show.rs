@@ -101,7 +101,7 @@ fn flags(view: &ReferralView, category: &str) -> Vec<String> {
 /// What a BaRS receiver demands besides.
 fn rules(content: &Content, profile: &BarsProfile) -> Result<(), Untranslatable> {
     match content.act {
-        Act::Update | Act::Response(_) if !profile.updates_and_responses => {
+        Act::Update if !profile.updates => {
             return Err(Untranslatable::new(
                 Item::Kind,
                 "the receiving system takes new requests and cancellations only",

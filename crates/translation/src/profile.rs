@@ -127,8 +127,8 @@ pub struct BarsProfile {
     pub needs_nhs_number: bool,
     /// Whether only referrals with a condition are taken.
     pub needs_condition: bool,
-    /// Whether updates and responses are taken; a new request and its cancellation always are.
-    pub updates_and_responses: bool,
+    /// Whether updates are taken; a new request, its cancellation, and an answer to a request always are.
+    pub updates: bool,
     /// The largest document in bytes.
     pub message: usize,
     /// How the original travels.

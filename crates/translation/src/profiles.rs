@@ -153,7 +153,7 @@ pub fn england_bars() -> BarsProfile {
         },
         needs_nhs_number: false,
         needs_condition: false,
-        updates_and_responses: true,
+        updates: true,
         message: 5_000_000,
         attach: Attach::Document,
     }
@@ -162,14 +162,14 @@ pub fn england_bars() -> BarsProfile {
 /// A BaRS receiver in Wales that keeps NWRI's rules and shows what the bundle holds.
 ///
 /// Rests on NWRI: JSON, two organisations with literal names, an NHS number and a condition in every new
-/// referral, nothing but new and cancel.
+/// referral, nothing but new and cancel. A system that refers hears the answer all the same, by the guide's rules.
 pub fn wales_bars() -> BarsProfile {
     BarsProfile {
         name: "wales-bars",
         rules: bars::Profile::WalesNwri,
         needs_nhs_number: true,
         needs_condition: true,
-        updates_and_responses: false,
+        updates: false,
         attach: Attach::PayloadOnly,
         ..england_bars()
     }

@@ -1,7 +1,9 @@
 //! From an HL7 referral to a BaRS message.
 
 use bulkhead_format_bars::bundle::Bundle;
-use bulkhead_format_bars::{BarsMessage, Document, Node, Problem, Rules, profile as rules};
+use bulkhead_format_bars::{
+    BarsMessage, Document, MessageKind, Node, Problem, Profile, Rules, profile as rules,
+};
 use bulkhead_format_hl7::Message;
 use bulkhead_format_hl7::referral::ProcessingId;
 
@@ -75,14 +77,19 @@ fn size(document: &Document) -> Result<usize, Untranslatable> {
     document.write().map(|bytes| bytes.len()).map_err(unwritable)
 }
 
-/// Whether the result is what the target's own rules demand: what is made here is not believed either.
+/// Whether the result is what the target's own rules demand: what is made here is not believed either. Wales's
+/// rules know no responses; an answer to a Welsh sender keeps the guide's.
 pub(crate) fn check(document: &Document, profile: &BarsProfile) -> Result<(), Untranslatable> {
     let refused = |problem: Problem| Untranslatable::new(Item::Structure, problem.diagnostics);
     let version = document.root().path_text("meta.versionId").unwrap_or_default().to_owned();
-    let rules = Rules { profile: profile.rules, versions: vec![version] };
-    let message = BarsMessage::read_with(document, &rules).map_err(refused)?;
+    let by = |profile| BarsMessage::read_with(document, &Rules { profile, versions: vec![version.clone()] });
+    let answer = by(Profile::England).ok().filter(|m| matches!(m.kind, MessageKind::Response(_)));
+    let (message, kept) = match answer {
+        Some(answer) => (answer, Profile::England),
+        None => (by(profile.rules).map_err(refused)?, profile.rules),
+    };
     let bundle = Bundle::of(document).map_err(refused)?;
-    match rules::missing(&bundle, &message, profile.rules).as_slice() {
+    match rules::missing(&bundle, &message, kept).as_slice() {
         [] => Ok(()),
         missing => {
             Err(Untranslatable::new(Item::Structure, format!("not as required: {}", missing.join(", "))))

@@ -144,7 +144,7 @@ pub struct Remembered {
     pub receiver: Option<[String; 2]>,
     /// RF1-6: value, authority's namespace, its universal id and type, and the fifth component.
     pub rf1_6: Option<[String; 5]>,
-    /// `Bundle.id`: a BaRS response names it.
+    /// `Bundle.id`: a BaRS response names it. NWRI's messages have none; then it is their `X-Request-Id`.
     pub bundle_id: Option<String>,
     /// `X-Correlation-Id`.
     pub correlation_id: Option<String>,
@@ -163,7 +163,7 @@ impl Remembered {
     pub fn of_bars(message: &BarsMessage, request_id: &str, correlation_id: &str) -> Self {
         Self {
             message_id: Some(request_id.to_owned()),
-            bundle_id: message.bundle_id.clone(),
+            bundle_id: message.bundle_id.clone().or_else(|| Some(request_id.to_owned())),
             correlation_id: Some(correlation_id.to_owned()),
             service_request_id: Some(message.request.id.clone()),
             source: Some(message.source.endpoint.clone()),

@@ -1,0 +1,79 @@
+//! How much memory does a backlog take? 5,000 documents of 57 KB for a system over the border that is down.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bulkhead_testkit::campaign::{World, http};
+use bulkhead_wire::v1::submit_stream_response::Answer;
+use bulkhead_wire::v1::{SubmitRequest, SubmitStreamRequest};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::process::resident_mb;
+use super::{clients, say};
+use crate::sender::{document, referral};
+
+const FROM: &str = "england/nhs111-north";
+const TO: &str = "scotland/nhs24";
+/// Of these the first are to bring buffers and caches to their usual size.
+const WARM_UP: usize = 500;
+const COUNT: usize = 5_000;
+const SETTLE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) async fn ask(world: &World) -> Result<()> {
+    let (dev, pid) = (&world.dev, world.dev.pid);
+    let receiver = dev.tenant(TO)?;
+    http::put(receiver.simulator.http, "/behaviour", &json!({ "answer": "down" })).await?;
+    submit(world, WARM_UP).await?;
+    waits(world, WARM_UP).await?;
+    let before = resident_mb(pid)?;
+    submit(world, COUNT).await?;
+    waits(world, WARM_UP + COUNT).await?;
+    let added = resident_mb(pid)? - before;
+    say("a backlog of 5,000 of 57 KB: memory added", format!("{added:.0} MB"), "target < 64 MB");
+    Ok(())
+}
+
+async fn submit(world: &World, count: usize) -> Result<()> {
+    let mut client = clients::ingest(&world.dev, FROM)?;
+    let service = world.dev.tenant(TO)?.services.first().context("no service")?.id.clone();
+    let payload = document(57_000);
+    let (requests, outgoing) = mpsc::channel(32);
+    tokio::spawn(async move {
+        for _ in 0..count {
+            let submit: SubmitRequest = referral(&service, &payload);
+            if requests.send(SubmitStreamRequest { submit: Some(submit) }).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut answers = client.submit_stream(ReceiverStream::new(outgoing)).await?.into_inner();
+    let mut accepted = 0;
+    while let Some(answer) = answers.message().await? {
+        ensure!(matches!(answer.answer, Some(Answer::Accepted(_))), "{answer:?}");
+        accepted += 1;
+    }
+    ensure!(accepted == count, "{accepted} of {count} were answered");
+    Ok(())
+}
+
+/// Until so many wait in the receiver's compartment, and a little longer.
+async fn waits(world: &World, count: usize) -> Result<()> {
+    let mut client = clients::referrals(&world.dev, "scotland")?;
+    let waiting = async {
+        loop {
+            let status = client.get_status(bulkhead_wire::v1::GetStatusRequest {}).await?.into_inner();
+            let tenant =
+                status.tenants.iter().find(|tenant| tenant.tenant == TO).context("no such tenant")?;
+            if tenant.waiting_emergency + tenant.waiting_urgent + tenant.waiting_routine >= count as u64 {
+                return Ok::<_, anyhow::Error>(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.context("not everything came over the border")??;
+    tokio::time::sleep(SETTLE).await;
+    Ok(())
+}

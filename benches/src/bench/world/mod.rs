@@ -1,0 +1,33 @@
+//! How is the demo world as a whole? `bulkhead dev` as a process, asked four questions one after the other.
+
+mod backlog;
+mod clients;
+mod flow;
+mod idle;
+mod process;
+mod start;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bulkhead_testkit::campaign::{Start, World};
+
+/// Asks all of them.
+pub(crate) async fn run(binary: PathBuf, dir: &Path) -> Result<()> {
+    let place = tempfile::tempdir_in(dir)?;
+    let mut start = Start::new(binary, place.path().join("world"));
+    start.log = "warn".into();
+    let world = start::timed(&start, "an empty start").await?;
+    idle::ask(&world).await?;
+    flow::ask(&world).await?;
+    backlog::ask(&world).await?;
+    world.stop().await?;
+    let world: World = start::timed(&start, "a start with these data").await?;
+    world.stop().await?;
+    Ok(())
+}
+
+/// One line of an answer.
+fn say(what: &str, value: String, target: &str) {
+    println!("{what:<60} {value:>14}  {target}");
+}
