@@ -1,4 +1,5 @@
 //! The binary itself: `bulkhead dev` and the commands against it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod commands;
 mod dev;
