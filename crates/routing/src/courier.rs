@@ -3,7 +3,7 @@
 //! `carrying` is written and read back before the first frame; custody passes with the far door's answer
 //! *have*. Without an answer a referral stays with this nation as carrying, and is carried again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use bulkhead_ledger::{Row, Waiting};
@@ -154,8 +154,12 @@ impl Courier {
     }
 
     async fn pump(&mut self, up: &Up) -> Result<(), Error> {
+        // What waits at a border is a home tenant's, so that only their shards need to be asked for.
+        let directory = self.shared.directory();
+        let shards: BTreeSet<u32> =
+            directory.tenants_of(self.shared.home()).map(|tenant| shard_of(&tenant.id)).collect();
         for lane in Lane::ALL {
-            for shard in self.shared.journal.owned() {
+            for &shard in &shards {
                 let room = self.shared.config.courier_window.saturating_sub(self.under_way.len());
                 if room == 0 {
                     return Ok(());
