@@ -45,6 +45,9 @@ enum What {
         /// The `bulkhead` binary. Without it: the one beside this one.
         #[arg(long)]
         binary: Option<PathBuf>,
+        /// Referrals a second over the border.
+        #[arg(long, default_value_t = 50)]
+        per_second: u32,
     },
 }
 
@@ -54,9 +57,9 @@ async fn main() -> Result<()> {
     let telemetry = bulkhead_process::telemetry::install("bulkhead-bench")?;
     match arguments.what {
         None => rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?,
-        Some(What::World { binary }) => {
+        Some(What::World { binary, per_second }) => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
-            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir).await?;
+            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second).await?;
         }
     }
     telemetry.shutdown();

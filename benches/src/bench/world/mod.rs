@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use bulkhead_testkit::campaign::{Start, World};
 
-/// Asks all of them.
-pub(crate) async fn run(binary: PathBuf, dir: &Path) -> Result<()> {
+/// Asks all of them; the way over a border at so many referrals a second.
+pub(crate) async fn run(binary: PathBuf, dir: &Path, a_second: u32) -> Result<()> {
     let place = tempfile::tempdir_in(dir)?;
     let mut start = Start::new(binary, place.path().join("world"));
     start.log = "warn".into();
     let world = start::timed(&start, "an empty start").await?;
     idle::ask(&world).await?;
-    flow::ask(&world).await?;
+    flow::ask(&world, a_second).await?;
     backlog::ask(&world).await?;
     world.stop().await?;
     let world: World = start::timed(&start, "a start with these data").await?;
