@@ -148,7 +148,7 @@ fn directory() -> Result<Directory> {
     for id in [SENDER, NEAR, FAR] {
         let host = TenantId::parse(id)?;
         let (supplier, quota) = (supplier.clone(), quota.clone());
-        tenants.push(Tenant { id: host.clone(), supplier, revoked: vec![], quota });
+        tenants.push(Tenant { id: host.clone(), supplier, successor_of: None, revoked: vec![], quota });
         services.push(Service {
             id: ServiceId::parse(id)?,
             host,

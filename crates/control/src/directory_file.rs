@@ -47,6 +47,7 @@ fn tenant(written: &shape::Tenant) -> Result<model::Tenant, Fault> {
     Ok(model::Tenant {
         id: id(&written.id, TenantId::parse)?,
         supplier: id(&written.supplier, SupplierId::parse)?,
+        successor_of: written.successor_of.as_ref().map(|text| id(text, TenantId::parse)).transpose()?,
         revoked: each(&written.revoked, |text| hex(text, "a SHA-256 fingerprint of a certificate"))?,
         quota: quota(&written.quota),
     })
@@ -164,8 +165,11 @@ fn second(shape: &Shape, id: &str) -> Option<Range<usize>> {
 }
 
 fn reference(shape: &Shape, from: &str, to: &str) -> Option<Range<usize>> {
-    let of_tenants =
-        shape.tenants.iter().filter(|tenant| tenant.id.get_ref() == from).map(|tenant| &tenant.supplier);
+    let of_tenants = shape
+        .tenants
+        .iter()
+        .filter(|tenant| tenant.id.get_ref() == from)
+        .flat_map(|tenant| std::iter::once(&tenant.supplier).chain(&tenant.successor_of));
     let of_service = service_of(shape, from).into_iter().flat_map(|service| {
         let grants = service.grants.iter().flatten();
         std::iter::once(&service.host).chain(grants).chain(&service.fallback)

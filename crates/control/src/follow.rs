@@ -105,11 +105,13 @@ impl Follower {
                     tenants = directory.tenants().count(), services = directory.services().count(),
                     "the directory is in force"
                 );
-                self.directory.send_replace(Arc::new(directory));
+                let directory = Arc::new(directory);
+                self.cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.clone()));
+                self.directory.send_replace(directory);
             }
         }
         // After the fact itself: whoever sees the position sees what follows from it.
-        self.cuts.send_replace(Arc::new(Cuts { position: entry.offset }));
+        self.cuts.send_modify(|cuts| Arc::make_mut(cuts).position = entry.offset);
         Ok(())
     }
 }

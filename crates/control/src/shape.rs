@@ -35,6 +35,8 @@ pub(crate) struct Supplier {
 pub(crate) struct Tenant {
     pub(crate) id: Text,
     pub(crate) supplier: Text,
+    /// The tenant whose work it has taken over.
+    pub(crate) successor_of: Option<Text>,
     #[serde(default)]
     pub(crate) revoked: Vec<Text>,
     #[serde(default)]

@@ -102,6 +102,7 @@ mod tests {
         let tenant = |(name, calls): &(&str, u32)| Tenant {
             id: TenantId::parse(name).unwrap(),
             supplier: id.clone(),
+            successor_of: None,
             revoked: vec![],
             quota: Quota { calls_per_second: *calls, ..Quota::default() },
         };

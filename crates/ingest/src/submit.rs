@@ -184,10 +184,12 @@ impl Shared {
 
     fn provenance(&self, arrival: &Arrival, directory: &Directory, cuts: &Cuts) -> Provenance {
         Provenance {
+            id: arrival.id(),
             origin: arrival.tenant.clone(),
             destination: directory.resolve(&arrival.envelope.to).map(|service| service.host.clone()),
             accepted_at: None,
             admitted_at: Timestamp::now(),
+            spooled_at: None,
             epochs: vec![(self.parts.nation, cuts.position)],
         }
     }
@@ -201,9 +203,9 @@ impl Appending {
         fresh.accepted_at = appended.at;
         // A cut may have come while the log took it.
         fresh.state = match shared.cuts().ask(&provenance) {
-            Answer::Open => State::Accepted,
-            Answer::Hold => State::Held,
-            Answer::Quarantine => State::Quarantined,
+            Answer::Open | Answer::DestinationCut(_) => State::Accepted,
+            Answer::Hold(_) => State::Held,
+            Answer::Quarantine(_) => State::Quarantined,
         };
         let response = response(fresh.id, fresh.state, Some(fresh.accepted_at));
         turn.accepted(fresh);

@@ -29,7 +29,7 @@ impl Shared {
         // As in an envelope, 0 is read as 1.
         let up_to = request.up_to_attempt.max(1);
         let id = ReferralId::derive(&compartment.tenant, &message_id);
-        self.check_gate(&compartment.tenant)?;
+        self.check_gate(id, &compartment.tenant)?;
         if self.withdrawn_up_to(&id)? >= up_to {
             return Ok(response(id, self.shown(&id)?.as_ref(), up_to));
         }
@@ -45,18 +45,20 @@ impl Shared {
         self.parts.ledger.get(id).map_err(|error| ledger_refusal(&error))
     }
 
-    fn check_gate(&self, tenant: &TenantId) -> Result<(), Refusal> {
+    fn check_gate(&self, id: ReferralId, tenant: &TenantId) -> Result<(), Refusal> {
         let cuts = self.cuts();
         let provenance = Provenance {
+            id,
             origin: tenant.clone(),
             destination: None,
             accepted_at: None,
             admitted_at: Timestamp::now(),
+            spooled_at: None,
             epochs: vec![(self.parts.nation, cuts.position)],
         };
         match cuts.ask(&provenance) {
-            Answer::Open => Ok(()),
-            Answer::Hold | Answer::Quarantine => {
+            Answer::Open | Answer::DestinationCut(_) => Ok(()),
+            Answer::Hold(_) | Answer::Quarantine(_) => {
                 Err(Refusal::new(Code::TenantCut, format!("tenant {tenant} is cut off")))
             }
         }

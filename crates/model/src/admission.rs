@@ -1,7 +1,7 @@
 //! Whether a referral is let in: the decision of ingest, as a pure function.
 
-use crate::gate::{Answer, Cuts, Provenance};
-use crate::{Code, Digest, Directory, Envelope, Payload, Reason, ReferralId, State, TenantId};
+use crate::gate::{Answer, Provenance};
+use crate::{Code, Cuts, Digest, Directory, Envelope, Payload, Reason, ReferralId, State, TenantId};
 
 /// A referral as it arrived, with the digest of its payload.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ pub fn admit(
             format!("the directory has no tenant {}", arrival.tenant),
         ));
     };
-    if cuts.ask(provenance) != Answer::Open {
+    if !matches!(cuts.ask(provenance), Answer::Open | Answer::DestinationCut(_)) {
         return Err(refuse(Code::TenantCut, None, format!("tenant {} is cut off", arrival.tenant)));
     }
     if let Some(known) = known {

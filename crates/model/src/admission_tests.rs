@@ -50,10 +50,12 @@ fn arrival(from: &str, to: &str, bytes: usize) -> Arrival {
 
 fn provenance(arrival: &Arrival) -> Provenance {
     Provenance {
+        id: arrival.id(),
         origin: arrival.tenant.clone(),
         destination: None,
         accepted_at: None,
         admitted_at: Timestamp::UNIX_EPOCH,
+        spooled_at: None,
         epochs: vec![],
     }
 }

@@ -41,6 +41,8 @@ pub struct Tenant {
     pub id: TenantId,
     /// Whose software it runs.
     pub supplier: SupplierId,
+    /// The tenant whose work it has taken over: a cut of one covers the other.
+    pub successor_of: Option<TenantId>,
     /// SHA-256 fingerprints (hex) of certificates that are no longer its own.
     pub revoked: Vec<String>,
     /// What it may use.
@@ -190,6 +192,11 @@ impl Directory {
             present(directory.suppliers.contains_key(&tenant.supplier), &id, &tenant.supplier)?;
             once(directory.tenants.insert(id.clone(), tenant).is_none(), &id)?;
         }
+        for tenant in directory.tenants.values() {
+            if let Some(before) = &tenant.successor_of {
+                present(directory.tenants.contains_key(before), &tenant.id, before)?;
+            }
+        }
         for service in services {
             directory.add_service(service)?;
         }
@@ -303,6 +310,7 @@ pub(crate) mod tests {
         Tenant {
             id: TenantId::parse(id).unwrap(),
             supplier: SupplierId::parse("meridian").unwrap(),
+            successor_of: None,
             revoked: vec![],
             quota: Quota::default(),
         }

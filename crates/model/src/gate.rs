@@ -1,15 +1,28 @@
 //! The gate: it is asked about a record, not about a tenant.
 //!
-//! Every point that must ask, asks now: ingest before and after the append, routing, the border door,
-//! delivery before the last frame. No cut can be made yet, so the answer is always open.
+//! From a tenant, a record is *suspect* under a cut if it was first accepted at or after `since`, unless it was both
+//! first accepted after that cut's restore and admitted under an epoch at or after it. Skew always counts towards
+//! quarantine. It is asked at every step: ingest before and after the append, routing, the border door, the courier,
+//! delivery before the last frame. The answer is looked up in an index, made whenever cuts or directory change.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{Nation, TenantId};
+use crate::cut::Heirs;
+use crate::{
+    Cut, CutCourse, CutId, Cuts, Direction, Directory, Moment, Nation, ReferralId, Scope, Stage, TenantId,
+};
+
+/// How far two clocks that are compared may be apart, in microseconds.
+const SKEW: i64 = 2_000_000;
 
 /// What the gate needs to know about a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
+    /// Which referral it is: a release names it.
+    pub id: ReferralId,
     /// Who sent it first.
     pub origin: TenantId,
     /// Who gets it, when that is known.
@@ -18,31 +31,260 @@ pub struct Provenance {
     pub accepted_at: Option<Timestamp>,
     /// The admitting node's clock.
     pub admitted_at: Timestamp,
+    /// When the sender's sidecar had it, when it says so: what lay in a spool while its system was under a cut is as
+    /// suspect as what was sent then.
+    pub spooled_at: Option<Timestamp>,
     /// The control positions that its doors admitted it under.
     pub epochs: Vec<(Nation, u64)>,
 }
 
 /// What the gate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Go on.
     Open,
-    /// Keep it until the cut ends.
-    Hold,
-    /// Keep it until a release names it.
-    Quarantine,
+    /// From a cut tenant and not suspect: keep it until that cut ends.
+    Hold(CutId),
+    /// Suspect: keep it until a release names it.
+    Quarantine(CutId),
+    /// For a cut tenant: it does not go there while that cut is in force.
+    DestinationCut(CutId),
 }
 
-/// The cuts that a node knows of, past and present, and the control position up to which it knows them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cuts {
-    /// The newest control record that these follow from.
-    pub position: u64,
+impl Answer {
+    /// Nothing stands in its way.
+    pub fn is_open(&self) -> bool {
+        *self == Answer::Open
+    }
+
+    /// The cut that stands in its way.
+    pub fn cut(&self) -> Option<&CutId> {
+        match self {
+            Answer::Open => None,
+            Answer::Hold(cut) | Answer::Quarantine(cut) | Answer::DestinationCut(cut) => Some(cut),
+        }
+    }
+}
+
+/// One cut as the gate sees it.
+#[derive(Debug)]
+struct Gate {
+    id: CutId,
+    /// It still covers its scope.
+    is_active: bool,
+    direction: Direction,
+    drain_clean: bool,
+    since: i64,
+    /// From where on what is accepted is not suspect.
+    opening: Option<(Moment, i64)>,
+    /// Open towards these alone; none: as the stage says.
+    with: HashSet<TenantId>,
+    is_closed: bool,
+    is_limited: bool,
+    releases: Arc<HashMap<ReferralId, Moment>>,
+    certificates: Vec<String>,
+}
+
+impl Gate {
+    fn of(course: &CutCourse, cut: &Cut) -> Self {
+        let stage = course.stage();
+        // What comes after the cut is suspect, whatever instant its maker named.
+        let made = course.made().map(|stamp| stamp.judged().at).into_iter().chain(course.early()).min();
+        let since = made.map_or(cut.since, |made| made.min(cut.since));
+        let opening = course.opening();
+        Self {
+            id: course.id().clone(),
+            is_active: stage.is_active(),
+            direction: cut.direction,
+            drain_clean: cut.drain_clean,
+            since: since.as_microsecond(),
+            opening: opening.map(|opening| (opening.moment, opening.moment.at.as_microsecond())),
+            with: course.canary_with().iter().cloned().collect(),
+            is_closed: stage.is_closed(),
+            is_limited: stage == Stage::Limited,
+            releases: course.releases().clone(),
+            certificates: opening.map(|opening| opening.certificates.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What it says of a record from a tenant that it covers; none: go on.
+    fn from(&self, record: &Provenance) -> Option<Answer> {
+        if self.releases.contains_key(&record.id) {
+            return None;
+        }
+        if self.is_suspect(record) {
+            return Some(Answer::Quarantine(self.id.clone()));
+        }
+        let goes_on = !self.is_active
+            || self.drain_clean
+            || self.is_limited
+            || record.destination.as_ref().is_some_and(|to| self.with.contains(to));
+        (!goes_on).then(|| Answer::Hold(self.id.clone()))
+    }
+
+    fn is_suspect(&self, record: &Provenance) -> bool {
+        let admitted = record.admitted_at.as_microsecond();
+        let accepted = record.accepted_at.map_or(admitted, Timestamp::as_microsecond);
+        if accepted.max(admitted).saturating_add(SKEW) < self.since {
+            return false;
+        }
+        let Some((opening, opened_at)) = &self.opening else { return true };
+        let spooled = record.spooled_at.map_or(admitted, Timestamp::as_microsecond);
+        let earliest = accepted.min(admitted).min(spooled);
+        let maker = self.id.nation();
+        let epochs = record.epochs.iter().filter(|(nation, _)| *nation == maker);
+        let newest = epochs.map(|(_, position)| *position).max();
+        earliest.saturating_sub(SKEW) <= *opened_at || newest.is_none_or(|epoch| epoch < opening.position)
+    }
+
+    /// Whether a record of that sender may go to a tenant that it covers.
+    fn lets_in(&self, origin: &TenantId) -> bool {
+        !self.is_active || self.is_limited || self.with.contains(origin)
+    }
+
+    fn closes_from(&self) -> bool {
+        self.is_closed && self.direction.closes_from()
+    }
+
+    fn closes_to(&self) -> bool {
+        self.is_closed && self.direction.closes_to()
+    }
+}
+
+/// The index: by tenant, the cuts that cover it now or did.
+#[derive(Debug, Default)]
+pub(crate) struct Gates {
+    by_tenant: HashMap<TenantId, Vec<Arc<Gate>>>,
+    /// Those of whole nations, for tenants that the directory does not know.
+    by_nation: [Vec<Arc<Gate>>; Nation::ALL.len()],
+}
+
+impl Gates {
+    pub(crate) fn of<'a>(courses: impl Iterator<Item = &'a CutCourse>, directory: &Directory) -> Self {
+        let mut gates = Self::default();
+        let mut lines: Option<Lines<'_>> = None;
+        for course in courses {
+            let Some(cut) = course.cut().filter(|_| course.stage() != Stage::Withdrawn) else { continue };
+            let lines = lines.get_or_insert_with(|| Lines::of(directory));
+            // A carried cut of another nation is about that nation's own tenants.
+            let carried = course.made().is_some_and(|made| made.home.is_some());
+            let gate = Arc::new(Gate::of(course, cut));
+            for tenant in lines.covered(cut) {
+                if !carried || tenant.nation() == course.id().nation() {
+                    gates.by_tenant.entry(tenant.clone()).or_default().push(gate.clone());
+                }
+            }
+            if let Scope::Nation(nation) = &cut.scope
+                && (!carried || *nation == course.id().nation())
+            {
+                gates.by_nation[*nation as usize].push(gate);
+            }
+        }
+        gates
+    }
+
+    fn over(&self, tenant: &TenantId) -> &[Arc<Gate>] {
+        match self.by_tenant.get(tenant) {
+            Some(gates) => gates,
+            None => &self.by_nation[tenant.nation() as usize],
+        }
+    }
+}
+
+/// The tenants of a directory by line of succession.
+struct Lines<'a> {
+    heirs: Heirs<'a>,
+    directory: &'a Directory,
+    by_canonical: HashMap<&'a TenantId, Vec<&'a TenantId>>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(directory: &'a Directory) -> Self {
+        let heirs = Heirs::of(directory);
+        let mut by_canonical: HashMap<_, Vec<_>> = HashMap::new();
+        for tenant in directory.tenants() {
+            by_canonical.entry(heirs.canonical(&tenant.id)).or_default().push(&tenant.id);
+        }
+        Self { heirs, directory, by_canonical }
+    }
+
+    /// Whom a cut covers: those that it names, by its plan or by its scope, and their lines.
+    fn covered<'b>(&'b self, cut: &'b Cut) -> BTreeSet<&'b TenantId> {
+        let mut named: BTreeSet<&TenantId> = cut.tenants.iter().collect();
+        match &cut.scope {
+            Scope::Tenant(tenant) => {
+                named.insert(tenant);
+            }
+            scope => named.extend(
+                self.directory
+                    .tenants()
+                    .filter(|tenant| scope.names(&tenant.id, Some(&tenant.supplier)))
+                    .map(|tenant| &tenant.id),
+            ),
+        }
+        let lines = named.iter().flat_map(|tenant| {
+            self.by_canonical.get(self.heirs.canonical(tenant)).into_iter().flatten().copied()
+        });
+        let lines: Vec<_> = lines.collect();
+        named.extend(lines);
+        named
+    }
 }
 
 impl Cuts {
     /// May this record go on?
-    pub fn ask(&self, _record: &Provenance) -> Answer {
-        Answer::Open
+    pub fn ask(&self, record: &Provenance) -> Answer {
+        let mut held = None;
+        for gate in self.gates.over(&record.origin).iter().filter(|gate| gate.direction.closes_from()) {
+            match gate.from(record) {
+                Some(answer @ Answer::Quarantine(_)) => return answer,
+                Some(answer) => held = held.or(Some(answer)),
+                None => {}
+            }
+        }
+        if let Some(held) = held {
+            return held;
+        }
+        let Some(to) = &record.destination else { return Answer::Open };
+        let mut over = self.gates.over(to).iter().filter(|gate| gate.direction.closes_to());
+        match over.find(|gate| !gate.lets_in(&record.origin)) {
+            Some(gate) => Answer::DestinationCut(gate.id.clone()),
+            None => Answer::Open,
+        }
+    }
+
+    /// The cut that closes all that this tenant sends.
+    pub fn covers_from(&self, tenant: &TenantId) -> Option<&CutId> {
+        self.gates.over(tenant).iter().find(|gate| gate.closes_from()).map(|gate| &gate.id)
+    }
+
+    /// The cut that closes all that is sent to this tenant.
+    pub fn covers_to(&self, tenant: &TenantId) -> Option<&CutId> {
+        self.gates.over(tenant).iter().find(|gate| gate.closes_to()).map(|gate| &gate.id)
+    }
+
+    /// The cut for which this tenant has no business with us at all: its connections are severed, and no handshake of
+    /// it succeeds.
+    pub fn severs(&self, tenant: &TenantId) -> Option<&CutId> {
+        let from = self.covers_from(tenant)?;
+        self.covers_to(tenant).map(|_| from)
+    }
+
+    /// The cut whose restore made this credential an old one: it is neither among those that the tenant came back with
+    /// nor issued later.
+    pub fn outdates(&self, tenant: &TenantId, fingerprint: &str, issued_at: Timestamp) -> Option<&CutId> {
+        let issued_at = issued_at.as_microsecond();
+        let old = |gate: &&Arc<Gate>| {
+            let Some((_, opened_at)) = &gate.opening else { return false };
+            // Another nation's cut is about its border, not about how the tenant comes to its own cell.
+            let own = gate.id.nation() == tenant.nation() && gate.direction.closes_from();
+            own && issued_at <= *opened_at && !gate.certificates.iter().any(|known| known == fingerprint)
+        };
+        self.gates.over(tenant).iter().find(old).map(|gate| &gate.id)
+    }
+
+    /// Whether some cut covers this tenant now, at whatever stage and in whatever direction.
+    pub fn touches(&self, tenant: &TenantId) -> bool {
+        self.gates.over(tenant).iter().any(|gate| gate.is_active)
     }
 }

@@ -145,6 +145,12 @@ qualified!(
     "an operator id"
 );
 
+qualified!(
+    /// A cut, as its maker named it: the nation is the maker's, and only that nation can end it.
+    CutId,
+    "a cut id"
+);
+
 impl TenantId {
     /// As it appears in topic names, where `/` is not allowed. No name holds `.`, so it stays unique.
     pub fn topic_part(&self) -> String {

@@ -5,6 +5,9 @@
 
 mod admission;
 mod claim;
+mod cut;
+mod cut_course;
+mod cuts;
 mod deadline;
 mod directory;
 mod envelope;
@@ -25,6 +28,9 @@ mod samples;
 
 pub use admission::{Admitted, Arrival, Known, NotAdmitted, admit};
 pub use claim::{Claim, ClaimBook, SHARDS, shard_of};
+pub use cut::{Cut, CutFact, Direction, FactId, Moment, Scope, Stamp, Step, Word};
+pub use cut_course::{CutCourse, Heard, Opening, Stage, Taken, WITHDRAWABLE};
+pub use cuts::Cuts;
 pub use deadline::{Due, due};
 pub use directory::{
     Directory, DirectoryError, Fallback, OnDeadline, Operator, Protocol, Quota, Service, Supplier, Tenant,
@@ -32,9 +38,9 @@ pub use directory::{
 pub use envelope::{Digest, Envelope, InvalidEnvelope, Kind};
 pub use event::{Event, Numbered, Place};
 pub use fault::Fault;
-pub use gate::{Answer, Cuts, Provenance};
+pub use gate::{Answer, Provenance};
 pub use id::{
-    CaseId, CaseKey, IdError, MessageId, Nation, OperatorId, ReferralId, ServiceAddress, ServiceId,
+    CaseId, CaseKey, CutId, IdError, MessageId, Nation, OperatorId, ReferralId, ServiceAddress, ServiceId,
     SupplierId, TenantId,
 };
 pub use lane::{Lane, Priority};

@@ -1,7 +1,7 @@
 //! Where a referral goes: the decision of the origin's owner, as a pure function.
 
-use crate::gate::{Answer, Cuts, Provenance};
-use crate::{Code, Directory, Envelope, Lane, Nation, Reason, TenantId};
+use crate::gate::{Answer, Provenance};
+use crate::{Code, Cuts, Directory, Envelope, Lane, Nation, Reason, TenantId};
 
 /// What the decision is made of.
 #[derive(Debug, Clone, Copy)]
@@ -55,12 +55,16 @@ pub enum Decision {
 pub fn decide(facts: Facts<'_>) -> Decision {
     match facts.cuts.ask(facts.provenance) {
         Answer::Open => {}
-        Answer::Hold => return Decision::Hold(Reason::new(Code::TenantCut, "the sender is cut off")),
-        Answer::Quarantine => {
-            return Decision::Quarantine(Reason::new(
-                Code::TenantCut,
-                "sent while the sender was under a cut",
-            ));
+        Answer::Hold(cut) => {
+            return Decision::Hold(Reason::new(Code::TenantCut, format!("the sender is cut off by {cut}")));
+        }
+        Answer::Quarantine(cut) => {
+            let text = format!("sent while the sender was under the cut {cut}");
+            return Decision::Quarantine(Reason::new(Code::TenantCut, text));
+        }
+        Answer::DestinationCut(cut) => {
+            let text = format!("the receiver is cut off by {cut}");
+            return Decision::Hold(Reason::new(Code::DestinationCut, text));
         }
     }
     let Some(service) = facts.directory.resolve(&facts.envelope.to) else {
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
     use crate::directory::tests::{directory, service, supplier, tenant};
     use crate::samples::{any_nation, any_priority, any_tenant, cases, envelope};
-    use crate::{Priority, ServiceAddress};
+    use crate::{Priority, ReferralId, ServiceAddress};
 
     fn check(home: Nation, from: &str, to: &str, expected: impl Fn(&Decision) -> bool) {
         let mut closed = service("england/closed", "england/b", "9");
@@ -110,10 +114,12 @@ mod tests {
         let tenant = TenantId::parse(from).unwrap();
         let envelope = envelope("m", 1, ServiceAddress::parse("", to).unwrap(), Priority::Emergency);
         let provenance = Provenance {
+            id: ReferralId::derive(&tenant, &envelope.message_id),
             origin: tenant.clone(),
             destination: None,
             accepted_at: None,
             admitted_at: Timestamp::UNIX_EPOCH,
+            spooled_at: None,
             epochs: vec![],
         };
         let cuts = Cuts::default();
@@ -178,10 +184,12 @@ mod tests {
             let directory = all_nations();
             let envelope = envelope("m", 1, ServiceAddress::parse("", to).unwrap(), priority);
             let provenance = Provenance {
+                id: ReferralId::derive(&tenant, &envelope.message_id),
                 origin: tenant.clone(),
                 destination: None,
                 accepted_at: None,
                 admitted_at: Timestamp::UNIX_EPOCH,
+            spooled_at: None,
                 epochs: vec![],
             };
             let decision = decide(Facts {

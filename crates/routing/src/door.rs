@@ -94,8 +94,8 @@ impl DoorService {
                 return refused(id.to_string(), unavailable());
             }
             let state = match shared.cuts().ask(&asked) {
-                Answer::Open | Answer::Hold => State::Accepted,
-                Answer::Quarantine => State::Quarantined,
+                Answer::Open | Answer::Hold(_) | Answer::DestinationCut(_) => State::Accepted,
+                Answer::Quarantine(_) => State::Quarantined,
             };
             have(id, state)
         }

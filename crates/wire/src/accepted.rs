@@ -98,10 +98,12 @@ pub(crate) fn epochs_from_wire(epochs: &[v1::Epoch]) -> Result<Vec<(Nation, u64)
 /// What the gate needs to know about a record.
 pub fn provenance(accepted: &Accepted, destination: Option<&TenantId>) -> Provenance {
     Provenance {
+        id: accepted.id,
         origin: accepted.tenant.clone(),
         destination: destination.cloned(),
         accepted_at: accepted.accepted_at,
         admitted_at: accepted.admitted_at,
+        spooled_at: None,
         epochs: accepted.epochs.clone(),
     }
 }

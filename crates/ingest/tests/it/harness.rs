@@ -62,6 +62,7 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
     let tenant = |id: &str, quota: Quota| Tenant {
         id: tenant_id(id),
         supplier: supplier.clone(),
+        successor_of: None,
         revoked: if id == NORTH { revoked.to_vec() } else { vec![] },
         quota,
     };
@@ -160,7 +161,7 @@ impl World {
             log: log.clone(),
             ledger: ledger.clone(),
             directory: directory_seen.clone(),
-            cuts: watch::channel(Arc::new(Cuts { position: 7 })).1,
+            cuts: watch::channel(Arc::new(Cuts::none_up_to(7))).1,
             node: "england-1".into(),
             nation: HOME,
             presence: Arc::new(|| {

@@ -68,6 +68,7 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
     let tenants = ids.iter().map(|id| Tenant {
         id: tenant(id),
         supplier: supplier.clone(),
+        successor_of: None,
         revoked: vec![],
         quota: Quota::default(),
     });
