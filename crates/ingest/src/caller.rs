@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bulkhead_model::{Code, Directory, Nation, TenantId};
-use bulkhead_transport::{Identity, Peer, Policy, Refusal as Refused, peer};
+use bulkhead_transport::{Allowance, Identity, Peer, Policy, Refusal as Refused, peer};
 use bulkhead_wire::status::Refusal;
 use tokio::sync::watch;
 use tonic::Request;
+
+use crate::limits::PLACE;
 
 /// Who may ask about referrals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,14 @@ pub fn policy(directory: watch::Receiver<Arc<Directory>>) -> Policy {
     })
 }
 
+/// The connections that a directory's quotas allow its tenants, as it says at each moment.
+pub fn allowance(directory: watch::Receiver<Arc<Directory>>) -> Allowance {
+    Arc::new(move |identity| match identity {
+        Identity::Tenant(id) => directory.borrow().tenant(id).map(|tenant| tenant.quota.connections),
+        Identity::Operator(_) | Identity::Cell { .. } => None,
+    })
+}
+
 /// The tenant of this nation that sent a request.
 pub(crate) fn sender<T>(request: &Request<T>, home: Nation) -> Result<TenantId, Refusal> {
     sender_of(peer(request).map_err(refused)?, home)
@@ -94,7 +104,8 @@ pub(crate) fn viewer<T>(request: &Request<T>, home: Nation) -> Result<Viewer, Re
 }
 
 fn refused(refused: Refused) -> Refusal {
-    Refusal::new(refused.code(), refused.to_string())
+    let refusal = Refusal::new(refused.code(), refused.to_string());
+    if refused == Refused::Crowded { refusal.retry_after(PLACE) } else { refusal }
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use crate::Config;
 
 /// When it makes sense to repeat a call that found no room: by then some of what is in flight is durable.
 const ROOM: Duration = Duration::from_millis(200);
-/// When it makes sense to open another stream.
-const PLACE: Duration = Duration::from_secs(5);
+/// When it makes sense to open another stream or connection.
+pub(crate) const PLACE: Duration = Duration::from_secs(5);
 
 /// Bytes in flight, or a place of a stream, given back when dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;

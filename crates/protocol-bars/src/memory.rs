@@ -3,7 +3,7 @@
 //! | under | is | for |
 //! |---|---|---|
 //! | `sent`, message id | digest, ids and endpoints | a repeat; an answer from HL7 v2, which becomes a response |
-//! | `answered`, `Bundle.id` and `X-Correlation-Id` | the message id behind them | a response of the local system |
+//! | `answered`, `Bundle.id` and `X-Correlation-Id` | the message id and the trace behind them | a response of the local system |
 //! | `case`, tenant and case | ids and endpoints of the request | an update or cancellation from HL7 v2 |
 //! | `ids`, tenant and case | our ids and the local system's | an update or cancellation that names the request |
 //! | `request`, id of the ServiceRequest | the ServiceRequest | reading it |
@@ -33,6 +33,14 @@ pub(crate) struct Sent {
     pub(crate) digest: String,
     /// Its ids and endpoints.
     pub(crate) about: Remembered,
+}
+
+/// What a response of the local system answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    pub(crate) message_id: String,
+    /// Where its hand-over stands in the trace that the response goes on with; may be empty.
+    pub(crate) traceparent: String,
 }
 
 /// A ServiceRequest that was sent or received.
@@ -92,13 +100,18 @@ impl Memory {
         self.delete(SENT, message_id).await
     }
 
-    /// The message id that a response with this `response.identifier` and correlation id answers.
-    pub(crate) async fn answered(&self, bundle: &str, correlation: &str) -> Result<Option<String>, Error> {
+    /// What a response with this `response.identifier` and correlation id answers.
+    pub(crate) async fn answered(&self, bundle: &str, correlation: &str) -> Result<Option<Answered>, Error> {
         self.read(ANSWERED, &pair(bundle, correlation)).await
     }
 
-    pub(crate) async fn keep_answered(&self, bundle: &str, correlation: &str, id: &str) -> Result<(), Error> {
-        self.write(ANSWERED, &pair(bundle, correlation), &id).await
+    pub(crate) async fn keep_answered(
+        &self,
+        bundle: &str,
+        correlation: &str,
+        answered: &Answered,
+    ) -> Result<(), Error> {
+        self.write(ANSWERED, &pair(bundle, correlation), answered).await
     }
 
     /// The request of a case of another tenant's.

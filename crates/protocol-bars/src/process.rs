@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::answer;
 use crate::broker::Broker;
-use crate::memory::{KnownRequest, Sent};
+use crate::memory::{Answered, KnownRequest, Sent};
 use crate::reply::{Refusal, Reply, syntax_of};
 use crate::{Config, requests};
 
@@ -65,7 +65,9 @@ struct Checked {
     facts: EnvelopeFacts,
     to: Identifier,
     reply_to: Option<Identifier>,
-    in_response_to: Option<MessageId>,
+    answered: Option<Answered>,
+    /// The trace that the local system is in, or that it answers.
+    traceparent: Option<String>,
 }
 
 impl Processor {
@@ -162,10 +164,11 @@ impl Processor {
         body: &Bytes,
     ) -> Result<Checked, Refusal> {
         let dialect = &self.config.dialect;
-        let headers = RequestHeaders::read(&dialect.headers, get).map_err(|error| match error.problem() {
-            problem if problem.code.party == Party::Proxy => problem,
-            problem => problem.blamed_on(dialect.header_blame),
-        })?;
+        let headers =
+            RequestHeaders::read(&dialect.headers, &get).map_err(|error| match error.problem() {
+                problem if problem.code.party == Party::Proxy => problem,
+                problem => problem.blamed_on(dialect.header_blame),
+            })?;
         let limits = Limits { bytes: self.max_bytes, ..Limits::default() };
         let document = Document::read(body, headers.content, &limits).map_err(|error| error.problem())?;
         let (message, kept) = read(&document, &dialect.rules)?;
@@ -174,11 +177,13 @@ impl Processor {
         let view = ReferralView::read(&document)?;
         let invalid = |_| answer::refused(Some(Code::InvalidEnvelope));
         let facts = envelope_of_bars(&message, &view, ids).map_err(invalid)?;
-        let in_response_to = self.answered(&message, &headers).await?;
+        let answered = self.answered(&message, &headers).await?;
+        let own = get("traceparent").and_then(|value| str::from_utf8(value).ok()).map(str::to_owned);
+        let traceparent = own.or_else(|| answered.as_ref().map(|answered| answered.traceparent.clone()));
         let to = headers.target.clone();
         self.receiver(&to, &document, body.len()).await?;
         let reply_to = self.reply_to(&message).await;
-        Ok(Checked { headers, document, message, facts, to, reply_to, in_response_to })
+        Ok(Checked { headers, document, message, facts, to, reply_to, answered, traceparent })
     }
 
     /// The message that a response answers: it names a `Bundle.id`.
@@ -186,7 +191,7 @@ impl Processor {
         &self,
         message: &BarsMessage,
         headers: &RequestHeaders,
-    ) -> Result<Option<MessageId>, Refusal> {
+    ) -> Result<Option<Answered>, Refusal> {
         let (MessageKind::Response(_), Some(bundle)) = (message.kind, &message.response_to) else {
             return Ok(None);
         };
@@ -197,7 +202,8 @@ impl Processor {
             let text = "MessageHeader.response.identifier names no message of this case that was received";
             Problem::rec(ErrorKind::NotFound, IssueType::NotFound, text)
         };
-        Ok(Some(known.and_then(|id| MessageId::parse(&id).ok()).ok_or_else(unknown)?))
+        let readable = |answered: &Answered| MessageId::parse(&answered.message_id).is_ok();
+        Ok(Some(known.filter(readable).ok_or_else(unknown)?))
     }
 
     /// Whether the service is known, and its system has a place for everything that must be shown. What nobody
@@ -239,7 +245,7 @@ impl Processor {
         let address = |service: &Identifier| ServiceAddress::parse(&service.system, &service.value);
         let to = address(&checked.to).map_err(|_| answer::refused(Some(Code::ServiceUnknown)))?;
         let facts = &checked.facts;
-        let traceparent = Some(bulkhead_process::telemetry::inject()).filter(|parent| !parent.is_empty());
+        let answered = checked.answered.as_ref();
         let envelope = Envelope {
             message_id: facts.message_id.clone(),
             attempt: 1,
@@ -250,8 +256,8 @@ impl Processor {
             priority: facts.priority,
             deadline: facts.deadline,
             content_type: checked.headers.content.media_type().to_owned(),
-            in_response_to: checked.in_response_to.clone(),
-            traceparent,
+            in_response_to: answered.and_then(|answered| MessageId::parse(&answered.message_id).ok()),
+            traceparent: checked.traceparent.clone(),
             flags: facts.flags.clone(),
         };
         Ok(Submission { envelope, payload: body })
@@ -278,8 +284,8 @@ impl Processor {
             Kind::Response => {
                 // A later response may name this one instead of the request.
                 let correlation = checked.headers.ids.correlation.text();
-                if let (Some(bundle), Some(first)) = (&checked.message.bundle_id, &checked.in_response_to) {
-                    memory.keep_answered(bundle, correlation, first.as_str()).await?;
+                if let (Some(bundle), Some(first)) = (&checked.message.bundle_id, &checked.answered) {
+                    memory.keep_answered(bundle, correlation, first).await?;
                 }
             }
         }

@@ -8,12 +8,13 @@ use bulkhead_adapter::{Delivery, Error, KitHandle, LocalSystem, Outcome, Receipt
 use bulkhead_format_bars::peer::Answer;
 use bulkhead_format_bars::{Document, IdMap, Ids, RetryCause, Verdict};
 use bulkhead_model::{Code, Kind, Reason, TenantId};
+use bulkhead_process::telemetry;
 use jiff::Timestamp;
 use tracing::{debug, error};
 
 use crate::broker::Broker;
 use crate::client::{Client, Heard, Silence};
-use crate::memory::{KnownRequest, Memory};
+use crate::memory::{Answered, KnownRequest, Memory};
 use crate::outgoing::{Known, Outgoing};
 use crate::{Config, refusal, requests};
 
@@ -182,7 +183,8 @@ async fn remember(
     match delivery.envelope.kind {
         Kind::Request | Kind::Update => {
             if let Some(bundle) = &message.bundle_id {
-                memory.keep_answered(bundle, outgoing.ids.correlation.text(), id).await?;
+                let answered = Answered { message_id: id.to_owned(), traceparent: telemetry::inject() };
+                memory.keep_answered(bundle, outgoing.ids.correlation.text(), &answered).await?;
             }
             memory.add_ids(tenant, case, &map).await?;
             if let (Kind::Request, Some(origin)) = (delivery.envelope.kind, &outgoing.origin) {

@@ -90,8 +90,17 @@ pub(crate) fn stamp() -> Stamp {
     Stamp { at: Ts::with_offset(&now, Precision::Second), control_id: random[..20].to_owned() }
 }
 
+/// As much as has room, up to the end of a word; dots say that more was to be said (ERR has the whole).
 pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+    const MORE: &str = " ...";
+    if text.chars().count() <= TEXT {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(TEXT - MORE.len() + 1).collect();
+    match kept.rsplit_once(' ') {
+        Some((words, _)) => words.trim_end_matches([' ', ',', ';', ':']).to_owned() + MORE,
+        None => kept[..kept.floor_char_boundary(kept.len() - 1)].to_owned() + MORE,
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +146,10 @@ mod tests {
     #[test]
     fn a_text_has_room_in_version_2_4() {
         assert_eq!(shortened(&"\u{175}".repeat(200)).chars().count(), TEXT);
+        let text = format!("{} and more", "1234567 ".repeat(9) + "12345678");
+        assert_eq!(shortened(&text[..TEXT]), text[..TEXT]);
+        let short = shortened(&text);
+        assert!(short.chars().count() <= TEXT && short.ends_with("1234567 ..."), "{short}");
     }
 
     #[test]

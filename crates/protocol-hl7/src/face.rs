@@ -42,6 +42,7 @@ struct Addressed {
     to: ServiceAddress,
     in_response_to: Option<bulkhead_model::MessageId>,
     case_id: Option<bulkhead_model::CaseId>,
+    traceparent: Option<String>,
 }
 
 impl Face {
@@ -79,7 +80,7 @@ impl Face {
     async fn submit(&self, incoming: &Incoming, frame: Bytes) -> Result<Option<&'static str>, Refusal> {
         let Incoming { message, facts } = incoming;
         let referral = Referral::read(message).ok_or_else(Refusal::try_again)?;
-        let Addressed { to, in_response_to, case_id } = self.addressed(&referral, facts).await?;
+        let Addressed { to, in_response_to, case_id, traceparent } = self.addressed(&referral, facts).await?;
         self.check(message, &to).await?;
         let envelope = Envelope {
             message_id: facts.message_id.clone(),
@@ -92,7 +93,7 @@ impl Face {
             deadline: facts.deadline,
             content_type: CONTENT_TYPE.to_owned(),
             in_response_to,
-            traceparent: None,
+            traceparent,
             flags: facts.flags.iter().take(16).cloned().collect(),
         };
         if let Err(failed) = self.memory.sends(&envelope, message).await {
@@ -137,7 +138,7 @@ impl Face {
             let Some(received) = received else {
                 // Forgotten, or never given: the referral's own return address is in the copy of its PRD.
                 let to = address::from(referral, &self.config).ok_or_else(Refusal::unknown_request)?;
-                return Ok(Addressed { to, in_response_to: None, case_id });
+                return Ok(Addressed { to, in_response_to: None, case_id, traceparent: None });
             };
             let own = referral.id().map(|id| id.value);
             let other = received.remembered.rf1_6.as_ref().map(|[value, ..]| value);
@@ -149,13 +150,15 @@ impl Face {
                 to: to.ok_or_else(Refusal::unknown_request)?,
                 in_response_to: received.message_id(),
                 case_id: received.case_id().or(case_id),
+                traceparent: received.traceparent(),
             });
         }
         let mut to = address::to(referral, &self.config);
         if let (None, Kind::Update | Kind::Cancel, Some(case)) = (&to, facts.kind, &case_id) {
             to = self.memory.sent(case).await.map_err(failed)?.and_then(|sent| sent.to());
         }
-        Ok(Addressed { to: to.ok_or_else(Refusal::no_address)?, in_response_to: None, case_id })
+        let to = to.ok_or_else(Refusal::no_address)?;
+        Ok(Addressed { to, in_response_to: None, case_id, traceparent: None })
     }
 
     /// Whether the receiver takes it, as far as the directory tells. When it cannot be asked the submission goes on:

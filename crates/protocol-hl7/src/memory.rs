@@ -4,6 +4,7 @@ use bulkhead_adapter::{Delivery, Error, Notes};
 use bulkhead_format_hl7::Message;
 use bulkhead_format_hl7::referral::Identity;
 use bulkhead_model::{CaseId, Envelope, Kind, MessageId, ServiceAddress, TenantId};
+use bulkhead_process::telemetry;
 use bulkhead_translation::{Remembered, case_id_of_ref};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub(crate) struct Received {
     message_id: String,
     case_id: Option<String>,
     reply_to: Option<Address>,
+    /// Where its hand-over stands in the trace that an answer goes on with.
+    #[serde(default)]
+    traceparent: String,
     /// What the local system knows it by.
     pub(crate) remembered: Remembered,
     /// Another sender's referral has the same RF1-6: it alone does not say whose.
@@ -60,6 +64,11 @@ impl Received {
     /// Where an answer goes.
     pub(crate) fn reply_to(&self) -> Option<ServiceAddress> {
         self.reply_to.as_ref()?.read()
+    }
+
+    /// The trace that an answer belongs to.
+    pub(crate) fn traceparent(&self) -> Option<String> {
+        Some(&self.traceparent).filter(|parent| !parent.is_empty()).cloned()
     }
 
     /// The message id that an answer names.
@@ -129,6 +138,7 @@ impl Memory {
             message_id: envelope.message_id.to_string(),
             case_id: envelope.case_id.as_ref().map(ToString::to_string),
             reply_to: reply_to.map(Address::of),
+            traceparent: telemetry::inject(),
             remembered: Remembered::of_ref(given),
             ambiguous: false,
         };

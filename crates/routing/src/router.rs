@@ -180,8 +180,10 @@ impl Router {
                 self.deciding.insert(accepted.id, accepted.digest);
                 self.cases.insert(case.clone(), accepted.id);
                 let span = info_span!("route", referral = %accepted.id, tenant = %accepted.tenant);
-                if let Some(traceparent) = &accepted.envelope.traceparent {
+                let mut accepted = accepted;
+                if let Some(traceparent) = &mut accepted.envelope.traceparent {
                     telemetry::adopt(traceparent, &span);
+                    *traceparent = span.in_scope(telemetry::inject);
                 }
                 let routed = self.route(claim, source, accepted, custody, facts, case)?;
                 self.window.push(Box::pin(routed.instrument(span)));

@@ -3,7 +3,8 @@
 //!
 //! What is bounded, and what happens at the bound: handshakes (no further connection is taken from the
 //! kernel's queue until one ends), the time of one (dropped), connections in all and of one identity (the
-//! new one is dropped, so that a peer which connects for ever cannot push the others out).
+//! new one is dropped, so that a peer which connects for ever cannot push the others out). Where an
+//! [`Allowance`] says how many an identity may have, a few more are taken to tell it so at each call.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,9 +21,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::connection::Place;
+use crate::connection::{Place, Room};
 use crate::tls::server_config;
-use crate::{Connection, Connections, Credentials, Error, Peer, Policy};
+use crate::{Connection, Connections, Credentials, Error, Identity, Peer, Policy};
 
 /// What one gRPC port needs.
 #[derive(Clone)]
@@ -38,6 +39,13 @@ pub struct Config {
     /// The bounds.
     pub limits: Limits,
 }
+
+/// How many connections an identity may have; `None`: as many as [`Limits`] say. It is asked at every
+/// handshake.
+pub type Allowance = Arc<dyn Fn(&Identity) -> Option<usize> + Send + Sync>;
+
+/// Connections over an allowance that are taken, so that their calls can be told why they are refused.
+const TOLD: usize = 4;
 
 /// The bounds of one gRPC port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +77,7 @@ pub struct Acceptor {
     tls: TlsAcceptor,
     node: Arc<str>,
     policy: Policy,
+    allowance: Allowance,
     connections: Connections,
     limits: Limits,
     places: Arc<Semaphore>,
@@ -95,10 +104,16 @@ impl Acceptor {
             tls: TlsAcceptor::from(Arc::new(server_config(&config.credentials)?)),
             node: config.node.into(),
             policy: config.policy,
+            allowance: Arc::new(|_| None),
             connections: config.connections,
             limits: config.limits,
             places: Arc::new(Semaphore::new(config.limits.connections)),
         })
+    }
+
+    /// The same, with as many connections for each as it says.
+    pub fn allowing(self, allowance: Allowance) -> Self {
+        Self { allowance, ..self }
     }
 
     /// Accepts from `listener` until the returned stream is dropped. It runs in a task of its own, so it
@@ -165,12 +180,13 @@ impl Acceptor {
             return None;
         };
         let identity = peer.credential().map(|credential| credential.identity.clone());
-        let Some(registration) = self.connections.register(identity, self.limits.connections_per_identity)
-        else {
+        let room = self.room(identity.as_ref());
+        let Some(registration) = self.connections.register(identity, room) else {
             self.count(Outcome::NoPlaceForIdentity);
             debug!(node = &*self.node, ?peer, "no place for another connection of this identity");
             return None;
         };
+        let peer = peer.on(registration.crowded.clone());
         match peer.identity() {
             Ok(_) => self.count(Outcome::Accepted),
             Err(refusal) => {
@@ -180,6 +196,14 @@ impl Acceptor {
         }
         let open = metrics::gauge!("bulkhead_connections_open", "node" => self.node.to_string());
         Some(Connection::new(tls, peer, self.limits.handshake_timeout, Place { registration, open, permit }))
+    }
+
+    fn room(&self, identity: Option<&Identity>) -> Room {
+        let usual = self.limits.connections_per_identity;
+        match identity.and_then(|identity| (self.allowance)(identity)) {
+            Some(allowed) => Room { allowed, most: allowed.saturating_add(TOLD) },
+            None => Room { allowed: usual, most: usual },
+        }
     }
 
     fn count(&self, outcome: Outcome) {

@@ -4,11 +4,12 @@
 //! waits on a token of its own beside every read and write; [`Connections::sever`] cancels the tokens of
 //! one identity and no other, and what the kernel still held for it is thrown away.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,7 +34,48 @@ pub struct Connections {
 struct Open {
     next: u64,
     /// Connections whose certificate names nobody are under `None`.
-    by_identity: HashMap<Option<Identity>, HashMap<u64, CancellationToken>>,
+    by_identity: HashMap<Option<Identity>, Own>,
+}
+
+/// The connections of one identity, the oldest first.
+#[derive(Debug, Clone, Default)]
+struct Own {
+    allowed: usize,
+    held: BTreeMap<u64, Held>,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    token: CancellationToken,
+    crowded: Crowded,
+}
+
+/// Whether a connection is one more than its identity may have: then its calls are refused. When another
+/// closes, the oldest of these takes the place.
+pub(crate) type Crowded = Arc<AtomicBool>;
+
+/// How many connections an identity may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// So many are served.
+    pub(crate) allowed: usize,
+    /// So many are held at all; those in between are told that they are too many.
+    pub(crate) most: usize,
+}
+
+impl Own {
+    fn is_full(&self) -> bool {
+        self.held.values().filter(|held| !held.crowded.load(Ordering::Relaxed)).count() >= self.allowed
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.held.remove(&id);
+        while !self.is_full()
+            && let Some(next) = self.held.values().find(|held| held.crowded.load(Ordering::Relaxed))
+        {
+            next.crowded.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Connections {
@@ -46,40 +88,42 @@ impl Connections {
     /// whoever connects in between is then refused at each call.
     pub fn sever(&self, identity: &Identity) -> usize {
         let severed = self.open().by_identity.get(&Some(identity.clone())).cloned().unwrap_or_default();
-        severed.values().for_each(CancellationToken::cancel);
-        severed.len()
+        severed.held.values().for_each(|held| held.token.cancel());
+        severed.held.len()
     }
 
     /// How many connections of `identity` are open.
     pub fn count(&self, identity: &Identity) -> usize {
-        self.open().by_identity.get(&Some(identity.clone())).map_or(0, HashMap::len)
+        self.open().by_identity.get(&Some(identity.clone())).map_or(0, |own| own.held.len())
     }
 
     /// How many connections are open in all.
     pub fn total(&self) -> usize {
-        self.open().by_identity.values().map(HashMap::len).sum()
+        self.open().by_identity.values().map(|own| own.held.len()).sum()
     }
 
-    /// Registers a connection, unless its identity has `limit` already.
-    pub(crate) fn register(&self, identity: Option<Identity>, limit: usize) -> Option<Registration> {
+    /// Registers a connection, unless its identity has too many already.
+    pub(crate) fn register(&self, identity: Option<Identity>, room: Room) -> Option<Registration> {
         let mut open = self.open();
         let id = open.next;
-        let token = CancellationToken::new();
         let own = open.by_identity.entry(identity.clone()).or_default();
-        if own.len() >= limit {
+        if own.held.len() >= room.most {
             return None;
         }
-        own.insert(id, token.clone());
+        own.allowed = room.allowed;
+        let crowded: Crowded = Arc::new(AtomicBool::new(own.is_full()));
+        let token = CancellationToken::new();
+        own.held.insert(id, Held { token: token.clone(), crowded: crowded.clone() });
         open.next += 1;
         drop(open);
-        Some(Registration { connections: self.clone(), identity, id, token })
+        Some(Registration { connections: self.clone(), identity, id, token, crowded })
     }
 
     fn remove(&self, identity: &Option<Identity>, id: u64) {
         let mut open = self.open();
         if let Some(own) = open.by_identity.get_mut(identity) {
-            own.remove(&id);
-            if own.is_empty() {
+            own.remove(id);
+            if own.held.is_empty() {
                 open.by_identity.remove(identity);
             }
         }
@@ -98,6 +142,7 @@ pub(crate) struct Registration {
     identity: Option<Identity>,
     id: u64,
     token: CancellationToken,
+    pub(crate) crowded: Crowded,
 }
 
 impl Drop for Registration {
@@ -250,10 +295,11 @@ mod tests {
         let connections = Connections::new();
         let identity = |text: &str| text.parse::<Identity>().unwrap();
         let (cut, other) = (identity("bulkhead://wales/wast-111"), identity("bulkhead://wales/ooh-cardiff"));
-        let first = connections.register(Some(cut.clone()), 2).unwrap();
-        let second = connections.register(Some(cut.clone()), 2).unwrap();
-        let third = connections.register(Some(other.clone()), 2).unwrap();
-        assert!(connections.register(Some(cut.clone()), 2).is_none());
+        let room = Room { allowed: 2, most: 2 };
+        let first = connections.register(Some(cut.clone()), room).unwrap();
+        let second = connections.register(Some(cut.clone()), room).unwrap();
+        let third = connections.register(Some(other.clone()), room).unwrap();
+        assert!(connections.register(Some(cut.clone()), room).is_none());
         assert_eq!((connections.count(&cut), connections.total()), (2, 3));
 
         assert_eq!(connections.sever(&cut), 2);
@@ -261,5 +307,20 @@ mod tests {
         drop((first, second));
         assert_eq!((connections.count(&cut), connections.sever(&cut)), (0, 0));
         assert_eq!((connections.count(&other), connections.total()), (1, 1));
+    }
+
+    #[test]
+    fn one_too_many_waits_for_a_place() {
+        let connections = Connections::new();
+        let register = || connections.register(None, Room { allowed: 2, most: 4 });
+        let [first, second, third, fourth] = [(); 4].map(|()| register().unwrap());
+        let crowded = |registration: &Registration| registration.crowded.load(Ordering::Relaxed);
+        assert_eq!([&first, &second, &third, &fourth].map(crowded), [false, false, true, true]);
+        assert!(register().is_none());
+        drop(second);
+        assert_eq!([&first, &third, &fourth].map(crowded), [false, false, true], "the oldest takes it");
+        drop(fourth);
+        assert_eq!([&first, &third].map(crowded), [false, false]);
+        assert!(crowded(&register().unwrap()));
     }
 }

@@ -22,7 +22,7 @@ mod tls;
 mod verifier;
 mod windows;
 
-pub use acceptor::{Acceptor, Config, Incoming, Limits};
+pub use acceptor::{Acceptor, Allowance, Config, Incoming, Limits};
 pub use client::{Dialer, tls_alert};
 pub use connection::{Connection, Connections};
 pub use credential::{Credential, Credentials, Fingerprint, NotAFingerprint};

@@ -7,10 +7,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use bulkhead_model::Code;
 
+use crate::connection::Crowded;
 use crate::{Credential, Error, Fingerprint, Identity};
 
 /// Whether a credential that chains to our CA is refused at this moment, and why. It is asked at every
@@ -37,6 +39,9 @@ pub enum Refusal {
     /// The certificate does not say who it speaks for.
     #[error("the certificate names no tenant, cell or operator")]
     Unnamed,
+    /// The directory allows its holder fewer connections than are open.
+    #[error("more connections than the quota allows are open: close one, or wait until one ends")]
+    Crowded,
 }
 
 impl Refusal {
@@ -46,6 +51,7 @@ impl Refusal {
             Refusal::Expired => Code::CredentialExpired,
             Refusal::Revoked => Code::CredentialRevoked,
             Refusal::Unknown | Refusal::Unnamed => Code::TenantUnknown,
+            Refusal::Crowded => Code::QuotaExceeded,
         }
     }
 }
@@ -54,6 +60,7 @@ impl Refusal {
 #[derive(Clone)]
 pub struct Peer {
     facts: Arc<Facts>,
+    crowded: Crowded,
 }
 
 struct Facts {
@@ -66,13 +73,19 @@ impl Peer {
     /// The holder of `certificate`, which has passed the verifier.
     pub(crate) fn new(certificate: Option<&[u8]>, remote: SocketAddr, policy: Policy) -> Self {
         let credential = certificate.map_or(Err(Error::NotX509), Credential::from_der).ok();
-        Self { facts: Arc::new(Facts { credential, remote, policy }) }
+        Self { facts: Arc::new(Facts { credential, remote, policy }), crowded: Crowded::default() }
+    }
+
+    /// On a connection that is refused as long as `crowded` is set.
+    pub(crate) fn on(self, crowded: Crowded) -> Self {
+        Self { crowded, ..self }
     }
 
     /// Who it is, or why it is refused now.
     ///
     /// # Errors
-    /// When the certificate has expired, is revoked, or speaks for nobody that the policy knows.
+    /// When the certificate has expired, is revoked, or speaks for nobody that the policy knows, or its holder
+    /// has too many connections.
     pub fn identity(&self) -> Result<&Identity, Refusal> {
         let credential = self.credential().ok_or(Refusal::Unnamed)?;
         if credential.has_expired(SystemTime::now()) {
@@ -80,6 +93,7 @@ impl Peer {
         }
         match (self.facts.policy)(&credential.fingerprint, &credential.identity) {
             Some(refusal) => Err(refusal),
+            None if self.crowded.load(Ordering::Relaxed) => Err(Refusal::Crowded),
             None => Ok(&credential.identity),
         }
     }
@@ -123,7 +137,8 @@ mod tests {
 
     #[test]
     fn refusals_have_the_reasons_of_the_surface() {
-        let reasons = [Refusal::Expired, Refusal::Revoked, Refusal::Unknown].map(|why| why.code().as_str());
-        assert_eq!(reasons, ["CREDENTIAL_EXPIRED", "CREDENTIAL_REVOKED", "TENANT_UNKNOWN"]);
+        let refusals = [Refusal::Expired, Refusal::Revoked, Refusal::Unknown, Refusal::Crowded];
+        let reasons = refusals.map(|why| why.code().as_str());
+        assert_eq!(reasons, ["CREDENTIAL_EXPIRED", "CREDENTIAL_REVOKED", "TENANT_UNKNOWN", "QUOTA_EXCEEDED"]);
     }
 }

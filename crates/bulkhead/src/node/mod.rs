@@ -194,10 +194,11 @@ async fn serve(
     let acceptor = Acceptor::new(bulkhead_transport::Config {
         node: config.routing.node.clone(),
         credentials: config.credentials.clone(),
-        policy: bulkhead_ingest::policy(directory),
+        policy: bulkhead_ingest::policy(directory.clone()),
         connections: Connections::new(),
         limits: Limits::default(),
-    })?;
+    })?
+    .allowing(bulkhead_ingest::allowance(directory));
     let (reporter, grpc_health) = tonic_health::server::health_reporter();
     reporter.set_serving::<v1::ingest_server::IngestServer<Ingest>>().await;
     reporter.set_serving::<v1::delivery_server::DeliveryServer<DeliveryService>>().await;

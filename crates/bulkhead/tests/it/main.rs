@@ -6,3 +6,4 @@ mod dev;
 mod kill_campaign;
 mod privacy;
 mod support;
+mod traces;

@@ -35,9 +35,15 @@ pub(crate) async fn country() -> Country {
 
 /// With that `RUST_LOG`.
 pub(crate) async fn logging(log: &str) -> Country {
+    started(log, &[]).await
+}
+
+/// With that `RUST_LOG` and these variables.
+pub(crate) async fn started(log: &str, variables: &[(&str, &str)]) -> Country {
     let place = tempfile::tempdir().unwrap();
     let mut start = Start::new(binary(), place.path().join("world"));
     start.log = log.into();
+    start.variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let world = World::start(&start).await.unwrap();
     Country { world, start, place }
 }

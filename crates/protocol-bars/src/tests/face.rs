@@ -9,13 +9,17 @@ use bulkhead_wire::status;
 use jiff::Timestamp;
 
 use super::*;
+use crate::memory::Answered as Original;
+
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[tokio::test]
 async fn a_referral_is_submitted_as_it_came_and_echoed() {
     let world = World::start().await;
     for (seed, syntax) in [(1, Syntax::Json), (2, Syntax::Xml)] {
         let sample = sample(seed);
-        let (headers, body) = message(&sample, syntax);
+        let (mut headers, body) = message(&sample, syntax);
+        headers.push(("traceparent", TRACEPARENT.to_owned()));
         let response = world.post(&headers, body.clone()).await;
         assert_eq!(response.status, 200, "{:?}", response.body);
         assert_eq!(response.header("x-request-id"), headers[0].1);
@@ -24,6 +28,7 @@ async fn a_referral_is_submitted_as_it_came_and_echoed() {
         assert_eq!(&submitted.payload[..], body);
         let envelope = submitted.envelope;
         assert_eq!(envelope.message_id.as_str(), headers[0].1);
+        assert_eq!(envelope.traceparent.as_deref(), Some(TRACEPARENT));
         assert_eq!(envelope.case_id.unwrap().as_str(), headers[1].1);
         assert_eq!((envelope.kind, envelope.to.value()), (Kind::Request, RECEIVER));
         assert_eq!(envelope.reply_to.unwrap().value(), SENDER);
@@ -152,15 +157,18 @@ async fn a_response_names_a_message_that_was_received() {
 
     let correlation = headers.ids.correlation.text();
     let bundle = request.bundle_id().to_string().to_uppercase();
-    world.stub.memory.keep_answered(&bundle, correlation, "the-original").await.unwrap();
+    let traceparent = TRACEPARENT.to_owned();
+    let original = Original { message_id: "the-original".to_owned(), traceparent };
+    world.stub.memory.keep_answered(&bundle, correlation, &original).await.unwrap();
     assert_eq!(post(92).await.status, 200);
     let envelope = world.stub.submitted().pop().unwrap().envelope;
     assert_eq!(envelope.kind, Kind::Response);
     assert_eq!(envelope.in_response_to.unwrap().as_str(), "the-original");
+    assert_eq!(envelope.traceparent, Some(original.traceparent.clone()), "the answer goes on with the trace");
     // A later response may name this one.
     let known =
         world.stub.memory.answered(&uuid::Uuid::from_u128(90).to_string(), correlation).await.unwrap();
-    assert_eq!(known.as_deref(), Some("the-original"));
+    assert_eq!(known, Some(original));
 }
 
 #[tokio::test]

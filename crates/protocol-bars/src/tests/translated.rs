@@ -65,7 +65,7 @@ async fn a_referral_becomes_a_request_and_its_cancellation_names_it() {
     // A response of the local system finds the original.
     let bundle = message.bundle_id.clone().unwrap();
     let answered = stub.memory.answered(&bundle, &correlation).await.unwrap();
-    assert_eq!(answered.as_deref(), Some(request.envelope.message_id.as_str()));
+    assert_eq!(answered.unwrap().message_id, request.envelope.message_id.as_str());
     // Another attempt makes the same request.
     assert!(matches!(system.hand_over(&request).await, Outcome::Delivered(_)));
     let second = local.last();

@@ -8,6 +8,7 @@
 //!
 //! A sender sends each message again, with the same id, until it has a definite answer, as a real one does.
 
+pub mod collector;
 mod gather;
 pub mod http;
 mod kills;

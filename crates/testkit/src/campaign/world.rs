@@ -30,6 +30,8 @@ pub struct Start {
     pub extra: Vec<String>,
     /// `RUST_LOG`.
     pub log: String,
+    /// More environment variables.
+    pub variables: Vec<(String, String)>,
 }
 
 /// A running world. Dropped, it is killed.
@@ -126,7 +128,14 @@ pub struct Operator {
 impl Start {
     /// That binary in that directory, on free ports.
     pub fn new(binary: PathBuf, data_dir: PathBuf) -> Self {
-        Self { binary, data_dir, port_base: None, extra: Vec::new(), log: "info".into() }
+        Self {
+            binary,
+            data_dir,
+            port_base: None,
+            extra: Vec::new(),
+            log: "info".into(),
+            variables: Vec::new(),
+        }
     }
 
     /// Where the process writes its log, start after start: beside the data directory.
@@ -147,6 +156,7 @@ impl Start {
         }
         command
             .env("RUST_LOG", &self.log)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

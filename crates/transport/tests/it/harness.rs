@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bulkhead_transport::{
-    Acceptor, Config, Connections, Credentials, Dialer, Identity, Limits, Refusal, admit_all, peer, server,
+    Acceptor, Allowance, Config, Connections, Credentials, Dialer, Identity, Limits, Refusal, admit_all,
+    peer, server,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -115,6 +116,15 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) async fn open(authority: &Authority, limits: Limits) -> Self {
+        Self::open_allowing(authority, limits, &[]).await
+    }
+
+    /// With so many connections for these, and as the limits say for others.
+    pub(crate) async fn open_allowing(
+        authority: &Authority,
+        limits: Limits,
+        allowed: &[(&str, usize)],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = Self {
             address: listener.local_addr().unwrap(),
@@ -125,7 +135,10 @@ impl Port {
         let refused = port.refused.clone();
         let mut config = config(authority, port.connections.clone(), limits);
         config.policy = Arc::new(move |_, identity| refused.lock().unwrap().get(identity).copied());
-        let incoming = Acceptor::new(config).unwrap().listen(listener);
+        let allowed: HashMap<Identity, usize> =
+            allowed.iter().map(|(identity, count)| (identity.parse().unwrap(), *count)).collect();
+        let allowance: Allowance = Arc::new(move |identity| allowed.get(identity).copied());
+        let incoming = Acceptor::new(config).unwrap().allowing(allowance).listen(listener);
         let (reporter, health) = health_reporter();
         let caller = port.caller.clone();
         let health = InterceptedService::new(health, move |request: Request<()>| {

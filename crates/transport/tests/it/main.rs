@@ -209,6 +209,26 @@ async fn one_identity_cannot_take_every_place() {
 }
 
 #[tokio::test]
+async fn a_tenant_over_its_connections_is_told_so_and_others_are_not() {
+    let ca = Authority::new();
+    let port = Port::open_allowing(&ca, Limits::default(), &[(NORTH, 2)]).await;
+    let north = ca.issue(&[NORTH], days(1));
+    let mut clients = [port.client(&north), port.client(&north), port.client(&north)];
+    harness::call(&mut clients[0]).await.unwrap();
+    harness::call(&mut clients[1]).await.unwrap();
+    let status = harness::call(&mut clients[2]).await.unwrap_err();
+    assert_eq!(status.message(), "QUOTA_EXCEEDED", "{status:?}");
+    for _ in 0..3 {
+        check(&port, &ca.issue(&[RIVERSIDE], days(1))).await.unwrap();
+    }
+
+    let [first, _second, mut third] = clients;
+    drop(first);
+    let served = async { while harness::call(&mut third).await.is_err() {} };
+    tokio::time::timeout(SOON, served).await.expect("the connection that waited takes the place");
+}
+
+#[tokio::test]
 async fn the_client_checks_the_servers_name_and_authority() {
     let (ca, other) = (Authority::new(), Authority::new());
     let port = Port::open(&ca, Limits::default()).await;
