@@ -48,6 +48,9 @@ enum What {
         /// Referrals a second over the border.
         #[arg(long, default_value_t = 50)]
         per_second: u32,
+        /// Only these questions, in this order; a start with what they leave behind comes last.
+        #[arg(long, value_enum, value_delimiter = ',', default_values = ["idle", "flow", "backlog"])]
+        ask: Vec<world::Question>,
     },
 }
 
@@ -57,9 +60,9 @@ async fn main() -> Result<()> {
     let telemetry = bulkhead_process::telemetry::install("bulkhead-bench")?;
     match arguments.what {
         None => rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?,
-        Some(What::World { binary, per_second }) => {
+        Some(What::World { binary, per_second, ask }) => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
-            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second).await?;
+            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second, &ask).await?;
         }
     }
     telemetry.shutdown();

@@ -11,16 +11,32 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bulkhead_testkit::campaign::{Start, World};
+use clap::ValueEnum;
 
-/// Asks all of them; the way over a border at so many referrals a second.
-pub(crate) async fn run(binary: PathBuf, dir: &Path, a_second: u32) -> Result<()> {
+/// What can be asked.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Question {
+    /// What it costs when nothing happens.
+    Idle,
+    /// The way from system to system over a border.
+    Flow,
+    /// The memory of 5,000 documents for a system that is down.
+    Backlog,
+}
+
+/// Asks these; the way over a border at so many referrals a second.
+pub(crate) async fn run(binary: PathBuf, dir: &Path, a_second: u32, questions: &[Question]) -> Result<()> {
     let place = tempfile::tempdir_in(dir)?;
     let mut start = Start::new(binary, place.path().join("world"));
     start.log = "warn".into();
     let world = start::timed(&start, "an empty start").await?;
-    idle::ask(&world).await?;
-    flow::ask(&world, a_second).await?;
-    backlog::ask(&world).await?;
+    for question in questions {
+        match question {
+            Question::Idle => idle::ask(&world).await?,
+            Question::Flow => flow::ask(&world, a_second).await?,
+            Question::Backlog => backlog::ask(&world).await?,
+        }
+    }
     world.stop().await?;
     let world: World = start::timed(&start, "a start with these data").await?;
     world.stop().await?;
