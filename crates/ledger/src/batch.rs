@@ -2,26 +2,36 @@
 //! for others.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use bulkhead_log::Entry;
-use bulkhead_model::{ClaimBook, Lifecycle, Nation, Place, ReferralId, Verdict};
+use bulkhead_model::{ClaimBook, Lane, Lifecycle, Nation, Place, ReferralId, Verdict};
 use bulkhead_wire::{Author, EventRecord, ReadEvent};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::columns::Tally;
-use crate::fold::{Decided, Key, Life};
+use crate::fold::{Decided, Key, Life, void_claim};
+use crate::lives::{Kept, Lives};
 use crate::published::{News, Woken};
-use crate::recent::Recent;
 use crate::schema::failed;
 use crate::store::decided;
 use crate::{Change, Error, cases, columns};
+
+/// What a batch has made, to be made known once it is committed.
+pub(crate) struct Made {
+    pub(crate) news: News,
+    /// The folds of the referrals that it is about.
+    pub(crate) lives: HashMap<ReferralId, Kept>,
+    /// Those whose lane its referrals have changed.
+    pub(crate) lanes: Vec<(ReferralId, Lane)>,
+}
 
 /// One batch.
 pub(crate) struct Batch<'a> {
     transaction: &'a Transaction<'a>,
     nation: Nation,
     books: &'a mut [ClaimBook],
-    lives: &'a mut Recent<Life>,
+    lives: &'a Lives,
     /// Referrals that this batch is about.
     touched: HashMap<ReferralId, Life>,
     /// Shards that were claimed.
@@ -35,7 +45,7 @@ impl<'a> Batch<'a> {
         transaction: &'a Transaction<'a>,
         nation: Nation,
         books: &'a mut [ClaimBook],
-        lives: &'a mut Recent<Life>,
+        lives: &'a Lives,
     ) -> Self {
         Self {
             transaction,
@@ -63,9 +73,14 @@ impl<'a> Batch<'a> {
         let store =
             |id: Option<&ReferralId>| store_event(self.transaction, (partition, offset), id, stands, bytes);
         match record {
-            EventRecord::Claimed => store(None),
+            EventRecord::Claimed => {
+                store(None)?;
+                self.judged((partition, offset), stands, &author);
+                Ok(())
+            }
             EventRecord::Settled { source, .. } => {
                 store(None)?;
+                self.judged((partition, offset), stands, &author);
                 if stands {
                     self.settle(source);
                 }
@@ -74,6 +89,9 @@ impl<'a> Batch<'a> {
             EventRecord::Decision { id, numbered, facts, source } => {
                 let life = if stands { Some(self.life(&id)?) } else { None };
                 store(Some(&id))?;
+                if !stands {
+                    self.judged((partition, offset), false, &author);
+                }
                 let key = Key { custody: numbered.custody, partition, offset };
                 let decided = Decided { key, stands, author, event: numbered.event, facts, source };
                 match life {
@@ -82,6 +100,12 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+    }
+
+    /// Notes the verdict on what its claim alone decides.
+    fn judged(&mut self, at: (u32, u64), stands: bool, author: &Author) {
+        let verdict = if stands { Verdict::Counts } else { void_claim(author) };
+        self.news.verdicts.push((at, verdict));
     }
 
     /// Whether the claims of its partition allow this event.
@@ -104,8 +128,11 @@ impl<'a> Batch<'a> {
 
     /// The fold as it was before this event.
     fn life(&mut self, id: &ReferralId) -> Result<Life, Error> {
-        match self.touched.remove(id).or_else(|| self.lives.take(id)) {
-            Some(life) => Ok(life),
+        if let Some(life) = self.touched.remove(id) {
+            return Ok(life);
+        }
+        match self.lives.get(id) {
+            Some(kept) => Ok(Life::clone(&kept.life)),
             None => Ok(Life::of(&decided(self.transaction, id)?).0),
         }
     }
@@ -131,6 +158,7 @@ impl<'a> Batch<'a> {
             }
             own
         };
+        self.news.verdicts.push(((event.key.partition, event.key.offset), verdict.clone()));
         if event.settles(&verdict)
             && let Some(source) = &event.source
         {
@@ -161,14 +189,17 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes what follows from all that was read.
-    pub(crate) fn write(mut self) -> Result<(News, HashMap<ReferralId, Life>), Error> {
-        self.write_referrals().map_err(failed("writing referrals"))?;
+    pub(crate) fn write(mut self) -> Result<Made, Error> {
+        let (lanes, lifted) = self.write_referrals().map_err(failed("writing referrals"))?;
         self.write_claims().map_err(failed("writing claims"))?;
-        Ok((self.news, self.touched))
+        let keep = |(id, life)| (id, Kept { life: Arc::new(life), lane: lanes.get(&id).copied() });
+        Ok(Made { news: self.news, lives: self.touched.into_iter().map(keep).collect(), lanes: lifted })
     }
 
-    fn write_referrals(&mut self) -> rusqlite::Result<()> {
+    /// Answers with the lanes that they had before, and those that have changed.
+    fn write_referrals(&mut self) -> rusqlite::Result<(HashMap<ReferralId, Lane>, Vec<(ReferralId, Lane)>)> {
         let connection = self.transaction;
+        let (mut lanes, mut lifted) = (HashMap::new(), Vec::new());
         let mut tallies: HashMap<Tally, i64> = HashMap::new();
         let mut relinked = Vec::new();
         let mut moved = Vec::new();
@@ -176,6 +207,7 @@ impl<'a> Batch<'a> {
             let Some(known) = &life.known else { continue };
             let before = columns::before(connection, id)?;
             columns::write(connection, id, life, known, before.is_none())?;
+            lanes.extend(before.as_ref().and_then(|before| before.lane).map(|lane| (*id, lane)));
             wake(&mut self.news.woken, life);
             let facts_at = (known.key.partition, known.key.offset);
             let tally = columns::tally(life, known);
@@ -196,7 +228,7 @@ impl<'a> Batch<'a> {
         for (id, now, then) in relinked {
             cases::clear_self(connection, &id)?;
             for id in [Some(id), now, then.filter(|_| then != now)].into_iter().flatten() {
-                cases::lift(connection, id, &mut self.news.woken)?;
+                lifted.extend(cases::lift(connection, id, &mut self.news.woken)?);
             }
         }
         for id in moved {
@@ -205,7 +237,7 @@ impl<'a> Batch<'a> {
         for (tally, change) in tallies.iter().filter(|(_, change)| **change != 0) {
             columns::count(connection, tally, *change)?;
         }
-        Ok(())
+        Ok((lanes, lifted))
     }
 
     fn write_claims(&self) -> rusqlite::Result<()> {

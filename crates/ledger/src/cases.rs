@@ -4,7 +4,7 @@
 //! was taken back and is sent again stands behind those that came meanwhile. So the order of a case has no circles,
 //! and it does not depend on the order in which the partitions were read.
 
-use bulkhead_model::{Nation, ReferralId};
+use bulkhead_model::{Lane, Nation, ReferralId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::columns::{id_of, tenant_of};
@@ -44,22 +44,29 @@ pub(crate) fn clear_behind(
 }
 
 /// Lifts this referral and those before it to the lane of the most urgent one behind each, or lets them sink again.
-pub(crate) fn lift(connection: &Connection, id: ReferralId, woken: &mut Woken) -> rusqlite::Result<()> {
-    let mut next = Some(id);
+/// Says whose lane has changed.
+pub(crate) fn lift(
+    connection: &Connection,
+    id: ReferralId,
+    woken: &mut Woken,
+) -> rusqlite::Result<Vec<(ReferralId, Lane)>> {
+    let (mut next, mut changed) = (Some(id), Vec::new());
     while let Some(id) = next.take() {
-        let Some(lane) = lane(connection, &id)? else { break };
-        if lane.now == lane.then {
+        let Some(place) = place(connection, &id)? else { break };
+        if place.now == place.then {
             break;
         }
         let mut update = connection.prepare_cached("UPDATE referral SET effective = ?2 WHERE id = ?1")?;
-        update.execute(params![id.as_bytes(), lane.then])?;
-        wake(woken, lane.stage, lane.destination, lane.border);
-        next = lane.predecessor;
+        update.execute(params![id.as_bytes(), place.then])?;
+        changed.extend(Lane::from_partition(place.then).map(|lane| (id, lane)));
+        wake(woken, place.stage, place.destination, place.border);
+        next = place.predecessor;
     }
-    Ok(())
+    Ok(changed)
 }
 
-struct Lane {
+/// The lane that a referral has and the one that it should have, and where it waits.
+struct InCase {
     now: u32,
     then: u32,
     predecessor: Option<ReferralId>,
@@ -68,7 +75,7 @@ struct Lane {
     border: Option<String>,
 }
 
-fn lane(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Lane>> {
+fn place(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<InCase>> {
     let mut statement = connection.prepare_cached(
         "SELECT effective, min(lane, coalesce((
              SELECT min(behind.effective) FROM referral behind
@@ -79,7 +86,7 @@ fn lane(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Lan
          FROM referral WHERE id = ?1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Lane {
+        Ok(InCase {
             now: row.get(0)?,
             then: row.get(1)?,
             predecessor: id_of(row.get_ref(2)?.as_blob_or_null()?),

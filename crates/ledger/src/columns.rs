@@ -1,6 +1,6 @@
 //! What a referral is looked for by: its row of the table, made from its fold.
 
-use bulkhead_model::{CaseKey, Lifecycle, ReferralId, State, TenantId, shard_of};
+use bulkhead_model::{CaseKey, Lane, Lifecycle, ReferralId, State, TenantId, shard_of};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
@@ -19,6 +19,8 @@ pub(crate) struct Before {
     pub(crate) facts_at: (u32, u64),
     /// The one before it.
     pub(crate) predecessor: Option<ReferralId>,
+    /// The lane that its case gave it.
+    pub(crate) lane: Option<Lane>,
 }
 
 /// How a referral is counted.
@@ -121,7 +123,7 @@ fn is_to_hear(id: &ReferralId, life: &Life, known: &Known) -> bool {
 /// What the row says now, before the new columns are written.
 pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Before>> {
     let mut statement = connection.prepare_cached(
-        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor
+        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor, effective
          FROM referral WHERE id = ?1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -130,6 +132,7 @@ pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Resu
             done: row.get(3)?,
             facts_at: (row.get(4)?, row.get(5)?),
             predecessor: id_of(row.get_ref(6)?.as_blob_or_null()?),
+            lane: Lane::from_partition(row.get(7)?),
         })
     };
     statement.query_row([id.as_bytes()], read).optional()

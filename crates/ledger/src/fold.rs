@@ -4,6 +4,8 @@
 //! from a change of custody in an earlier one. So events are always folded in the order of [`Key`], whatever the
 //! order in which they were read. One that comes in that order is added to the fold; any other makes it fold anew.
 
+use std::sync::Arc;
+
 use bulkhead_model::{Event, Numbered, Place, Referral, Verdict};
 use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent};
 use jiff::Timestamp;
@@ -84,7 +86,7 @@ impl Decided {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     /// The facts.
-    pub(crate) facts: Box<Facts>,
+    pub(crate) facts: Arc<Facts>,
     /// The event that brought them.
     pub(crate) key: Key,
     /// The record of `in` that it settled.
@@ -144,7 +146,7 @@ impl Life {
         let newer = self.known.as_ref().is_none_or(|known| known.key.custody < decided.key.custody);
         if let Some(facts) = decided.facts.as_ref().filter(|_| newer) {
             self.known =
-                Some(Known { facts: facts.clone(), key: decided.key, source: decided.source.clone() });
+                Some(Known { facts: Arc::new(Facts::clone(facts)), key: decided.key, source: decided.source.clone() });
         }
     }
 }

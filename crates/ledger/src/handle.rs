@@ -9,11 +9,11 @@ use bulkhead_log::{Log, Pointer, Topic, TopicSpec};
 use bulkhead_model::{CaseKey, Lane, Nation, ReferralId, SHARDS, TenantId, Verdict};
 use bulkhead_wire::topics;
 use jiff::Timestamp;
-use rusqlite::Connection;
 use tokio::sync::{Notify, broadcast};
 
 use crate::follow::{Follower, blocking, ends};
 use crate::published::Published;
+use crate::store::View;
 use crate::writer::Writer;
 use crate::{AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, query, store, waiting};
 
@@ -66,7 +66,10 @@ impl Ledger {
 
     /// One referral; `None` until its facts have been read.
     pub fn get(&self, id: &ReferralId) -> Result<Option<Row>, Error> {
-        self.read("reading a referral", |connection| store::row(connection, id))
+        if let Some(row) = self.published.store()?.remembered(id) {
+            return Ok(Some(row));
+        }
+        self.read("reading a referral", |view| store::row(view, id))
     }
 
     /// The attempts of a referral that its sender took back; 0 when none. A withdrawal may be read before the
@@ -95,7 +98,7 @@ impl Ledger {
 
     /// How many referrals are in each state, by sender and receiver.
     pub fn counts(&self) -> Result<Vec<Count>, Error> {
-        self.read("counting", query::counts)
+        self.read("counting", |view| query::counts(view))
     }
 
     /// How many wait for this tenant and are not handed over, by effective lane, most urgent first.
@@ -234,6 +237,9 @@ impl Ledger {
         }
         self.published.read_up_to(at.partition.number, at.offset + 1).await?;
         let store = self.published.some_store().await?;
+        if let Some(verdict) = self.published.verdict(at.partition.number, at.offset) {
+            return Ok(verdict);
+        }
         self.judge(store.read("judging an event", |connection| {
             store::verdict(connection, at.partition.number, at.offset)
         }))
@@ -280,7 +286,7 @@ impl Ledger {
     fn read<T>(
         &self,
         doing: &'static str,
-        query: impl FnOnce(&Connection) -> Result<T, Error>,
+        query: impl FnOnce(&View<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.judge(self.published.store()?.read(doing, query))
     }

@@ -16,6 +16,7 @@ mod fold;
 mod follow;
 mod handle;
 mod intervals;
+mod lives;
 mod marks;
 mod published;
 mod query;

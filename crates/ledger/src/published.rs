@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{Nation, TenantId};
+use bulkhead_model::{Nation, TenantId, Verdict};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::intervals::Intervals;
 use crate::marks::{Marks, Reached};
+use crate::recent::Recent;
 use crate::store::Store;
 use crate::{Change, Error};
 
@@ -36,6 +37,9 @@ impl Woken {
     }
 }
 
+/// How many verdicts are remembered; twice as many at most. Whoever waits for one asks soon.
+const VERDICTS: usize = 4096;
+
 /// A change, with where its event lies.
 pub(crate) type Told = ((u32, u64), Change);
 
@@ -44,6 +48,8 @@ pub(crate) type Told = ((u32, u64), Change);
 pub(crate) struct News {
     /// The offset to read on from, of each partition that was read.
     pub(crate) read: BTreeMap<u32, u64>,
+    /// What each event did that was read.
+    pub(crate) verdicts: Vec<((u32, u64), Verdict)>,
     /// Records of `in` that need nothing more.
     pub(crate) settled: Vec<(String, u64)>,
     /// What changed.
@@ -57,6 +63,7 @@ pub(crate) struct News {
 pub(crate) struct Published {
     store: watch::Sender<Option<Arc<Store>>>,
     marks: Mutex<Marks>,
+    verdicts: Mutex<Recent<(u32, u64), Verdict>>,
     changes: broadcast::Sender<Change>,
     tenants: Mutex<HashMap<TenantId, Arc<Notify>>>,
     borders: [Arc<Notify>; Nation::ALL.len()],
@@ -83,6 +90,7 @@ impl Published {
         Self {
             store: watch::Sender::new(None),
             marks: Mutex::default(),
+            verdicts: Mutex::new(Recent::new(VERDICTS)),
             changes: broadcast::Sender::new(CHANGES),
             tenants: Mutex::default(),
             borders: Default::default(),
@@ -122,6 +130,7 @@ impl Published {
     /// Nor is anything known any more: the log is another one.
     pub(crate) fn forget(&self) {
         self.withdraw();
+        *lock(&self.verdicts) = Recent::new(VERDICTS);
         lock(&self.marks).forget();
     }
 
@@ -132,6 +141,11 @@ impl Published {
 
     /// Makes known what a batch has done; it can be queried already.
     pub(crate) fn tell(&self, news: News) {
+        let mut verdicts = lock(&self.verdicts);
+        for (at, verdict) in news.verdicts {
+            verdicts.put(at, verdict);
+        }
+        drop(verdicts);
         let mut marks = lock(&self.marks);
         news.settled.iter().for_each(|(topic, offset)| marks.settle(topic, *offset..offset + 1));
         for (partition, at) in news.read {
@@ -174,6 +188,12 @@ impl Published {
     /// The lowest offset of that `in` topic that is not settled.
     pub(crate) fn read_on(&self, topic: &str) -> u64 {
         lock(&self.marks).read_on(topic)
+    }
+
+    /// What the event at that place did, if it was read lately and its verdict cannot change any more.
+    pub(crate) fn verdict(&self, partition: u32, offset: u64) -> Option<Verdict> {
+        let verdict = lock(&self.verdicts).get(&(partition, offset)).cloned();
+        verdict.filter(|verdict| *verdict != Verdict::Early)
     }
 
     /// Whether that record of `in` is settled.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 use crate::columns::{case_text, id_of, micros, tenant_of};
 use crate::fold::Life;
 use crate::schema::failed;
-use crate::store::{decided, row};
+use crate::store::{View, decided, row};
 use crate::{AlertCode, AlertCount, Count, Error, Filter, Row, Step};
 
 /// How many are found at most.
@@ -22,13 +22,13 @@ const SILENCE_SECONDS: i64 = 600;
 
 /// By referral id, sender's message id or case id.
 pub(crate) fn find(
-    connection: &Connection,
+    view: &View<'_>,
     text: &str,
     tenant: Option<&TenantId>,
 ) -> Result<Vec<Row>, Error> {
     let id = ReferralId::parse(text).ok();
     let ids = ids(
-        connection,
+        view,
         "SELECT id FROM (
              SELECT id, origin, destination, accepted_at FROM referral WHERE id = ?1
              UNION SELECT id, origin, destination, accepted_at FROM referral WHERE message_id = ?2
@@ -37,7 +37,7 @@ pub(crate) fn find(
          ORDER BY accepted_at DESC, id LIMIT ?4",
         params![id.as_ref().map(ReferralId::as_bytes), text, tenant.map(TenantId::as_str), FOUND],
     )?;
-    rows(connection, &ids)
+    rows(view, &ids)
 }
 
 /// Every event, judged as of now.
@@ -48,7 +48,7 @@ pub(crate) fn trace(connection: &Connection, id: &ReferralId) -> Result<Vec<Step
 }
 
 /// Those that pass the filter, and how many in all.
-pub(crate) fn list(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
+pub(crate) fn list(view: &View<'_>, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
     let mut terms: Vec<String> = vec!["1".into()];
     let mut values: Vec<Value> = vec![];
     let mut term = |text: &str, value: Value| {
@@ -77,7 +77,7 @@ pub(crate) fn list(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>
         true => format!("SELECT coalesce(sum(count), 0) FROM tally WHERE {terms}"),
         false => format!("SELECT count(*) FROM referral WHERE {terms}"),
     };
-    let total = connection
+    let total = view
         .prepare_cached(&count)
         .and_then(|mut count| count.query_row(params_from_iter(&values), |row| row.get(0)))
         .map_err(failed("counting a list"))?;
@@ -90,8 +90,8 @@ pub(crate) fn list(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>
          ORDER BY settled, deadline, lane, accepted_at, id LIMIT {}",
         filter.limit.min(LISTED)
     );
-    let ids = ids(connection, &query, params_from_iter(&values))?;
-    Ok((rows(connection, &ids)?, total))
+    let ids = ids(view, &query, params_from_iter(&values))?;
+    Ok((rows(view, &ids)?, total))
 }
 
 /// How many are in each state, by sender and receiver.
@@ -157,14 +157,14 @@ pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<Aler
 }
 
 /// Past its deadline, and to be noted or acted upon.
-pub(crate) fn due(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
+pub(crate) fn due(view: &View<'_>, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
     let ids = ids(
-        connection,
+        view,
         "SELECT id FROM referral WHERE settled = 0 AND deadline <= ?1 AND (open = 1 OR overdue = 0)
          ORDER BY overdue, deadline, id LIMIT ?2",
         params![micros(now), limit.min(LISTED)],
     )?;
-    rows(connection, &ids)
+    rows(view, &ids)
 }
 
 /// The newest of that case.
@@ -202,8 +202,8 @@ pub(crate) fn ids(
 }
 
 /// These referrals.
-pub(crate) fn rows(connection: &Connection, ids: &[ReferralId]) -> Result<Vec<Row>, Error> {
-    let rows = ids.iter().map(|id| row(connection, id)).collect::<Result<Vec<_>, _>>()?;
+pub(crate) fn rows(view: &View<'_>, ids: &[ReferralId]) -> Result<Vec<Row>, Error> {
+    let rows = ids.iter().map(|id| row(view, id)).collect::<Result<Vec<_>, _>>()?;
     Ok(rows.into_iter().flatten().collect())
 }
 

@@ -1,5 +1,7 @@
 //! What the ledger answers with.
 
+use std::sync::Arc;
+
 use bulkhead_model::{Lane, Nation, Place, Priority, Referral, ReferralId, State, TenantId};
 use bulkhead_wire::Facts;
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ pub struct Row {
     /// Which.
     pub id: ReferralId,
     /// What is known of it without its payload; of its newest attempt.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// The fold of its events.
     pub referral: Referral,
     /// The record of `in` that its facts came from.

@@ -1,15 +1,17 @@
 //! The connections that queries use, and reading one referral or one event.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_model::{Lane, ReferralId, Verdict};
 use bulkhead_wire::ReadEvent;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::columns::id_of;
 use crate::fold::{Decided, Life, void_claim};
+use crate::lives::{Kept, Lives};
 use crate::schema::{failed, open_to_read};
 use crate::{Error, Row};
 
@@ -21,25 +23,46 @@ const READERS: usize = 4;
 pub(crate) struct Store {
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    lives: Arc<Lives>,
+}
+
+/// One state of the ledger, with the folds that are remembered; these may be newer.
+pub(crate) struct View<'s> {
+    snapshot: Transaction<'s>,
+    lives: &'s Lives,
+}
+
+impl Deref for View<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.snapshot
+    }
 }
 
 impl Store {
-    /// Opens the connections.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    /// Opens the connections. `lives` are of whoever writes this file.
+    pub(crate) fn open(path: &Path, lives: Arc<Lives>) -> Result<Self, Error> {
         let readers = (0..READERS).map(|_| open_to_read(path).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { readers, turn: AtomicUsize::new(0) })
+        Ok(Self { readers, turn: AtomicUsize::new(0), lives })
+    }
+
+    /// A referral that is remembered. `None` says nothing: it may lie in the file.
+    pub(crate) fn remembered(&self, id: &ReferralId) -> Option<Row> {
+        self.lives.get(id)?.row(id)
     }
 
     /// Runs a query that sees one state of the ledger throughout.
     pub(crate) fn read<T>(
         &self,
         doing: &'static str,
-        query: impl FnOnce(&Connection) -> Result<T, Error>,
+        query: impl FnOnce(&View<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let connection = self.reader();
         let snapshot = connection.unchecked_transaction().map_err(failed(doing))?;
-        let answer = query(&snapshot)?;
-        snapshot.finish().map_err(failed(doing))?;
+        let view = View { snapshot, lives: &self.lives };
+        let answer = query(&view)?;
+        view.snapshot.finish().map_err(failed(doing))?;
         Ok(answer)
     }
 
@@ -75,28 +98,27 @@ pub(crate) fn decided(connection: &Connection, id: &ReferralId) -> Result<Vec<De
 }
 
 /// One referral, once its facts are known.
-pub(crate) fn row(connection: &Connection, id: &ReferralId) -> Result<Option<Row>, Error> {
+pub(crate) fn row(view: &View<'_>, id: &ReferralId) -> Result<Option<Row>, Error> {
+    if let Some(kept) = view.lives.get(id) {
+        return Ok(kept.row(id));
+    }
     let lane = || {
-        connection
+        view
             .prepare_cached("SELECT effective FROM referral WHERE id = ?1")?
             .query_row([id.as_bytes()], |row| row.get::<_, u32>(0))
             .optional()
     };
     let Some(lane) = lane().map_err(failed("reading a referral"))? else { return Ok(None) };
-    let (life, _) = Life::of(&decided(connection, id)?);
-    Ok(life.known.map(|known| Row {
-        id: *id,
-        effective_lane: Lane::from_partition(lane).unwrap_or_else(|| known.facts.envelope.lane()),
-        facts: *known.facts,
-        referral: life.referral,
-        source: known.source,
-        updated_at: life.since,
-    }))
+    let (life, _) = Life::of(&decided(view, id)?);
+    Ok(Kept { life: Arc::new(life), lane: Lane::from_partition(lane) }.row(id))
 }
 
 /// The attempts of a referral that its sender took back, even before its facts are known.
-pub(crate) fn withdrawn_up_to(connection: &Connection, id: &ReferralId) -> Result<u32, Error> {
-    Ok(Life::of(&decided(connection, id)?).0.referral.withdrawn_up_to)
+pub(crate) fn withdrawn_up_to(view: &View<'_>, id: &ReferralId) -> Result<u32, Error> {
+    match view.lives.get(id) {
+        Some(kept) => Ok(kept.life.referral.withdrawn_up_to),
+        None => Ok(Life::of(&decided(view, id)?).0.referral.withdrawn_up_to),
+    }
 }
 
 /// What became of the record at that place of events, which has been read.

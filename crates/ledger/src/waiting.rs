@@ -6,14 +6,15 @@ use bulkhead_model::{Kind, Lane, Nation, ReferralId, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
-use crate::columns::id_of;
+use crate::columns::{id_of, stage_of};
 use crate::query::{ids, one, rows};
-use crate::schema::failed;
+use crate::schema::{failed, stage};
+use crate::store::View;
 use crate::{Error, Row, Waiting};
 
 /// Next for this tenant in that lane.
 pub(crate) fn out(
-    connection: &Connection,
+    view: &View<'_>,
     to: &TenantId,
     lane: Lane,
     skip: &HashSet<ReferralId>,
@@ -23,13 +24,13 @@ pub(crate) fn out(
         WHERE stage = 1 AND destination = ?1 AND effective = ?2 AND clear = 1
         ORDER BY waits_partition DESC, waits_offset";
     let chosen =
-        choose(connection, query, params![to.as_str(), lane.partition()], limit, |id, _| !skip.contains(id))?;
-    waiting(connection, &chosen)
+        choose(view, query, params![to.as_str(), lane.partition()], limit, |id, _| !skip.contains(id))?;
+    waiting(view, &chosen, stage::OUT)
 }
 
 /// Next for that nation in that lane.
 pub(crate) fn border(
-    connection: &Connection,
+    view: &View<'_>,
     nation: Nation,
     (shard, lane): (u32, Lane),
     skip: &HashSet<ReferralId>,
@@ -39,22 +40,22 @@ pub(crate) fn border(
         WHERE stage = 2 AND border = ?1 AND shard = ?2 AND effective = ?3 AND clear = 1
         ORDER BY waits_partition DESC, waits_offset";
     let place = params![nation.as_str(), shard, lane.partition()];
-    let chosen = choose(connection, query, place, limit, |id, _| !skip.contains(id))?;
-    waiting(connection, &chosen)
+    let chosen = choose(view, query, place, limit, |id, _| !skip.contains(id))?;
+    waiting(view, &chosen, stage::BORDER)
 }
 
 /// Offered, and no answer.
-pub(crate) fn offered(connection: &Connection, to: &TenantId) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn offered(view: &View<'_>, to: &TenantId) -> Result<Vec<Waiting>, Error> {
     let query = "SELECT id FROM referral INDEXED BY offered
         WHERE stage = 3 AND destination = ?1 ORDER BY since, id";
-    waiting(connection, &ids(connection, query, [to.as_str()])?)
+    waiting(view, &ids(view, query, [to.as_str()])?, stage::OFFERED)
 }
 
 /// Taken into another inbox, and no answer.
-pub(crate) fn unanswered(connection: &Connection, to: &TenantId, inbox: &str) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn unanswered(view: &View<'_>, to: &TenantId, inbox: &str) -> Result<Vec<Waiting>, Error> {
     let query = "SELECT id FROM referral INDEXED BY delivered
         WHERE stage = 4 AND destination = ?1 AND inbox <> ?2 ORDER BY since, id";
-    waiting(connection, &ids(connection, query, [to.as_str(), inbox])?)
+    waiting(view, &ids(view, query, [to.as_str(), inbox])?, stage::DELIVERED)
 }
 
 /// By effective lane, most urgent first.
@@ -78,7 +79,7 @@ pub(crate) fn next_due(connection: &Connection, to: &TenantId) -> Result<Option<
 
 /// Decided, and that nation, which it came from, does not know. A foreign sender's referral came from its nation.
 pub(crate) fn reports_due(
-    connection: &Connection,
+    view: &View<'_>,
     from: Nation,
     skip: &HashMap<ReferralId, u64>,
     limit: usize,
@@ -88,12 +89,12 @@ pub(crate) fn reports_due(
     let news = |id: &ReferralId, version| skip.get(id).is_none_or(|told| version > *told);
     // Every tenant id of a nation begins with its name and a stroke; the next character after that is a 0.
     let origins = [format!("{from}/"), format!("{from}0")];
-    rows(connection, &choose(connection, query, origins, limit, news)?)
+    rows(view, &choose(view, query, origins, limit, news)?)
 }
 
 /// Gone wrong, and this sender's system does not know.
 pub(crate) fn notices_due(
-    connection: &Connection,
+    view: &View<'_>,
     origin: &TenantId,
     skip: &HashMap<ReferralId, u64>,
     limit: usize,
@@ -101,7 +102,7 @@ pub(crate) fn notices_due(
     let query = "SELECT id, state_since FROM referral INDEXED BY hear
         WHERE hear = 1 AND origin = ?1 ORDER BY since";
     let news = |id: &ReferralId, version| skip.get(id).is_none_or(|asked| version > *asked);
-    rows(connection, &choose(connection, query, [origin.as_str()], limit, news)?)
+    rows(view, &choose(view, query, [origin.as_str()], limit, news)?)
 }
 
 /// The first cancel behind this referral that is not handed over.
@@ -137,8 +138,8 @@ fn choose(
     choose().map_err(failed("looking for what waits"))
 }
 
-/// These, with where their bytes lie.
-fn waiting(connection: &Connection, ids: &[ReferralId]) -> Result<Vec<Waiting>, Error> {
+/// Those of these that are there still, with where their bytes lie.
+fn waiting(view: &View<'_>, ids: &[ReferralId], stage: i64) -> Result<Vec<Waiting>, Error> {
     let waiting = |row: Row| {
         Some(Waiting {
             id: row.id,
@@ -150,5 +151,6 @@ fn waiting(connection: &Connection, ids: &[ReferralId]) -> Result<Vec<Waiting>, 
             row,
         })
     };
-    Ok(rows(connection, ids)?.into_iter().filter_map(waiting).collect())
+    let is_there = |row: &Row| stage_of(&row.referral.lifecycle) == stage;
+    Ok(rows(view, ids)?.into_iter().filter(is_there).filter_map(waiting).collect())
 }

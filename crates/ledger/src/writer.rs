@@ -7,22 +7,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bulkhead_log::Entry;
 use bulkhead_model::{ClaimBook, Nation, SHARDS};
 use rusqlite::{Connection, params};
 
-use crate::batch::Batch;
-use crate::fold::Life;
+use crate::batch::{Batch, Made};
 use crate::intervals::Intervals;
+use crate::lives::Lives;
 use crate::published::News;
-use crate::recent::Recent;
 use crate::schema::{Identity, failed, open_or_remake, remake};
 use crate::store::Store;
 use crate::{Config, Error};
-
-/// How many folds are kept; twice as many at most.
-const LIVES: usize = 8192;
 
 /// The one who writes the file.
 pub(crate) struct Writer {
@@ -36,7 +33,7 @@ pub(crate) struct Writer {
     positions: Vec<u64>,
     /// What is settled of each `in` topic.
     settled: HashMap<String, Intervals>,
-    lives: Recent<Life>,
+    lives: Arc<Lives>,
 }
 
 impl Writer {
@@ -81,12 +78,12 @@ impl Writer {
         load().map_err(failed("reading where it stopped"))?;
         let (path, nation) = (config.path.clone(), config.nation);
         let identity = Identity::of(&path);
-        Ok(Self { nation, connection, path, identity, books, positions, settled, lives: Recent::new(LIVES) })
+        Ok(Self { nation, connection, path, identity, books, positions, settled, lives: Arc::new(Lives::new()) })
     }
 
     /// The file, open to be read.
     pub(crate) fn store(&self) -> Result<Store, Error> {
-        Store::open(&self.path)
+        Store::open(&self.path, self.lives.clone())
     }
 
     /// Whether another file, or none, lies in its place.
@@ -107,14 +104,14 @@ impl Writer {
     /// Applies a batch and says what came of it.
     pub(crate) fn apply(&mut self, entries: &[Entry]) -> Result<News, Error> {
         let transaction = self.connection.transaction().map_err(failed("beginning a batch"))?;
-        let mut batch = Batch::new(&transaction, self.nation, &mut self.books, &mut self.lives);
+        let mut batch = Batch::new(&transaction, self.nation, &mut self.books, &self.lives);
         for entry in entries {
             // A reader that was started anew may bring again what was applied.
             if entry.offset >= self.positions[entry.partition.number as usize] {
                 batch.read(entry)?;
             }
         }
-        let (news, lives) = batch.write()?;
+        let Made { news, lives, lanes } = batch.write()?;
         write_settled(&transaction, &mut self.settled, &news.settled)
             .map_err(failed("writing what is settled"))?;
         for (partition, next) in &news.read {
@@ -122,7 +119,7 @@ impl Writer {
             self.positions[*partition as usize] = *next;
         }
         transaction.commit().map_err(failed("committing a batch"))?;
-        lives.into_iter().for_each(|(id, life)| self.lives.put(id, life));
+        self.lives.put(lives, &lanes);
         metrics::counter!("bulkhead_ledger_events_total", "nation" => self.nation.as_str())
             .increment(entries.len() as u64);
         Ok(news)

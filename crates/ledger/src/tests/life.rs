@@ -34,7 +34,7 @@ async fn a_life_in_order() {
 
     let row = cell.ledger.get(&routed).unwrap().unwrap();
     assert_eq!((row.referral.lifecycle.state(), row.referral.attempt), (State::Acknowledged, 1));
-    assert_eq!((row.facts, row.updated_at), (facts("m-1"), at(11)));
+    assert_eq!(((*row.facts).clone(), row.updated_at), (facts("m-1"), at(11)));
     let told: Vec<State> =
         std::iter::from_fn(|| changes.try_recv().ok()).map(|change| change.state).collect();
     assert_eq!(told, [State::Routed, State::Offered, State::Delivered, State::Acknowledged]);

@@ -7,6 +7,8 @@ use bulkhead_model::State;
 use proptest::prelude::*;
 
 use super::*;
+use crate::lives::Lives;
+use crate::store::{self, Store};
 use crate::writer::Writer;
 
 /// Events by partition, each in the order of its owner.
@@ -120,6 +122,12 @@ fn apply(path: &Path, partitions: &Partitions, mut turn: impl FnMut() -> usize, 
     }
     for entries in entries.chunks(batch) {
         writer.apply(entries).unwrap();
+    }
+    let remembered = writer.store().unwrap();
+    let from_the_file = Store::open(path, Arc::new(Lives::new())).unwrap();
+    for id in (0..12).map(|number| id(&format!("m-{number}"))) {
+        let read = |store: &Store| store.read("comparing", |view| store::row(view, &id)).unwrap();
+        assert_eq!(read(&remembered), read(&from_the_file));
     }
     dump(path)
 }
