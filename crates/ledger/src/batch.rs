@@ -9,13 +9,14 @@ use bulkhead_model::{ClaimBook, Lane, Lifecycle, Nation, Place, ReferralId, Verd
 use bulkhead_wire::{Author, EventRecord, ReadEvent};
 use rusqlite::{Connection, Transaction, params};
 
+use crate::cases::{self, Lifted};
 use crate::columns::Tally;
 use crate::fold::{Decided, Key, Life, void_claim};
 use crate::lives::{Kept, Lives};
 use crate::published::{News, Woken};
 use crate::schema::failed;
 use crate::store::decided;
-use crate::{Change, Error, cases, columns};
+use crate::{Change, Error, columns};
 
 /// What a batch has made, to be made known once it is committed.
 pub(crate) struct Made {
@@ -23,7 +24,7 @@ pub(crate) struct Made {
     /// The folds of the referrals that it is about.
     pub(crate) lives: HashMap<ReferralId, Kept>,
     /// Those whose lane its referrals have changed.
-    pub(crate) lanes: Vec<(ReferralId, Lane)>,
+    pub(crate) lanes: Lifted,
 }
 
 /// One batch.
@@ -197,7 +198,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Answers with the lanes that they had before, and those that have changed.
-    fn write_referrals(&mut self) -> rusqlite::Result<(HashMap<ReferralId, Lane>, Vec<(ReferralId, Lane)>)> {
+    fn write_referrals(&mut self) -> rusqlite::Result<(HashMap<ReferralId, Lane>, Lifted)> {
         let connection = self.transaction;
         let (mut lanes, mut lifted) = (HashMap::new(), Vec::new());
         let mut tallies: HashMap<Tally, i64> = HashMap::new();

@@ -11,6 +11,9 @@ use crate::columns::{id_of, tenant_of};
 use crate::published::Woken;
 use crate::schema::stage;
 
+/// Referrals with the lanes that they have from now on.
+pub(crate) type Lifted = Vec<(ReferralId, Lane)>;
+
 /// Whether nothing before it in its case holds it back.
 const CLEAR: &str = "NOT EXISTS (
     SELECT 1 FROM referral ahead
@@ -45,11 +48,7 @@ pub(crate) fn clear_behind(
 
 /// Lifts this referral and those before it to the lane of the most urgent one behind each, or lets them sink again.
 /// Says whose lane has changed.
-pub(crate) fn lift(
-    connection: &Connection,
-    id: ReferralId,
-    woken: &mut Woken,
-) -> rusqlite::Result<Vec<(ReferralId, Lane)>> {
+pub(crate) fn lift(connection: &Connection, id: ReferralId, woken: &mut Woken) -> rusqlite::Result<Lifted> {
     let (mut next, mut changed) = (Some(id), Vec::new());
     while let Some(id) = next.take() {
         let Some(place) = place(connection, &id)? else { break };

@@ -145,8 +145,11 @@ impl Life {
         }
         let newer = self.known.as_ref().is_none_or(|known| known.key.custody < decided.key.custody);
         if let Some(facts) = decided.facts.as_ref().filter(|_| newer) {
-            self.known =
-                Some(Known { facts: Arc::new(Facts::clone(facts)), key: decided.key, source: decided.source.clone() });
+            self.known = Some(Known {
+                facts: Arc::new(Facts::clone(facts)),
+                key: decided.key,
+                source: decided.source.clone(),
+            });
         }
     }
 }

@@ -21,11 +21,7 @@ const LISTED: usize = 10_000;
 const SILENCE_SECONDS: i64 = 600;
 
 /// By referral id, sender's message id or case id.
-pub(crate) fn find(
-    view: &View<'_>,
-    text: &str,
-    tenant: Option<&TenantId>,
-) -> Result<Vec<Row>, Error> {
+pub(crate) fn find(view: &View<'_>, text: &str, tenant: Option<&TenantId>) -> Result<Vec<Row>, Error> {
     let id = ReferralId::parse(text).ok();
     let ids = ids(
         view,

@@ -103,8 +103,7 @@ pub(crate) fn row(view: &View<'_>, id: &ReferralId) -> Result<Option<Row>, Error
         return Ok(kept.row(id));
     }
     let lane = || {
-        view
-            .prepare_cached("SELECT effective FROM referral WHERE id = ?1")?
+        view.prepare_cached("SELECT effective FROM referral WHERE id = ?1")?
             .query_row([id.as_bytes()], |row| row.get::<_, u32>(0))
             .optional()
     };

@@ -78,7 +78,16 @@ impl Writer {
         load().map_err(failed("reading where it stopped"))?;
         let (path, nation) = (config.path.clone(), config.nation);
         let identity = Identity::of(&path);
-        Ok(Self { nation, connection, path, identity, books, positions, settled, lives: Arc::new(Lives::new()) })
+        Ok(Self {
+            nation,
+            connection,
+            path,
+            identity,
+            books,
+            positions,
+            settled,
+            lives: Arc::new(Lives::new()),
+        })
     }
 
     /// The file, open to be read.
