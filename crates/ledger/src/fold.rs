@@ -65,6 +65,11 @@ impl Decided {
         }
     }
 
+    /// Whether it touches no lifecycle: then it has no place in the order of custody.
+    pub(crate) fn is_note(&self) -> bool {
+        matches!(self.event, Event::Withdrawn { .. } | Event::Told { .. } | Event::SenderTold { .. })
+    }
+
     /// Whether the record of `in` that it names needs nothing more. News that was known already settles its record;
     /// a decision that came to nothing does not.
     pub(crate) fn settles(&self, verdict: &Verdict) -> bool {

@@ -36,11 +36,21 @@ pub(crate) fn find(view: &View<'_>, text: &str, tenant: Option<&TenantId>) -> Re
     rows(view, &ids)
 }
 
-/// Every event, judged as of now.
+/// Every event, judged as of now: the course in the order of custody, and what was noted beside it where its
+/// time is.
 pub(crate) fn trace(connection: &Connection, id: &ReferralId) -> Result<Vec<Step>, Error> {
     let all = decided(connection, id)?;
     let (_, verdicts) = Life::of(&all);
-    Ok(all.iter().zip(verdicts).map(|(decided, verdict)| decided.step(&verdict)).collect())
+    let (mut course, mut notes) = (Vec::new(), Vec::new());
+    for (decided, verdict) in all.iter().zip(verdicts) {
+        let steps = if decided.is_note() { &mut notes } else { &mut course };
+        steps.push(decided.step(&verdict));
+    }
+    for note in notes {
+        let later = course.iter().position(|step: &Step| step.at > note.at);
+        course.insert(later.unwrap_or(course.len()), note);
+    }
+    Ok(course)
 }
 
 /// Those that pass the filter, and how many in all.

@@ -3,3 +3,5 @@
 pub mod campaign;
 pub mod history;
 pub mod log_conformance;
+#[cfg(feature = "sidecar")]
+pub mod sidecar;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bulkhead_testkit::campaign::{World, http};
 use bulkhead_wire::v1::submit_stream_response::Answer;
-use bulkhead_wire::v1::{SubmitRequest, SubmitStreamRequest};
+use bulkhead_wire::v1::{State, SubmitRequest, SubmitStreamRequest};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,6 +14,8 @@ use super::process::resident_mb;
 use super::{clients, say};
 use crate::sender::{document, referral};
 
+/// Waiting for the receiving system: in its compartment, on the way to its sidecar, or in the sidecar's inbox.
+const OPEN: [State; 3] = [State::Routed, State::Offered, State::Delivered];
 const FROM: &str = "england/nhs111-north";
 const TO: &str = "scotland/nhs24";
 /// Of these the first are to bring buffers and caches to their usual size.
@@ -59,7 +61,7 @@ async fn submit(world: &World, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Until so many wait in the receiver's compartment, and a little longer.
+/// Until so many wait for the receiver, and a little longer.
 async fn waits(world: &World, count: usize) -> Result<()> {
     let mut client = clients::referrals(&world.dev, "scotland")?;
     let waiting = async {
@@ -67,7 +69,8 @@ async fn waits(world: &World, count: usize) -> Result<()> {
             let status = client.get_status(bulkhead_wire::v1::GetStatusRequest {}).await?.into_inner();
             let tenant =
                 status.tenants.iter().find(|tenant| tenant.tenant == TO).context("no such tenant")?;
-            if tenant.waiting_emergency + tenant.waiting_urgent + tenant.waiting_routine >= count as u64 {
+            let open = tenant.received.iter().filter(|counted| OPEN.contains(&counted.state()));
+            if open.map(|counted| counted.count).sum::<u64>() >= count as u64 {
                 return Ok::<_, anyhow::Error>(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bulkhead_model::Code;
 use bulkhead_simulator::{Outcome, Respond};
+use bulkhead_testkit::sidecar::OnSubmit;
 use bulkhead_wire::v1::outcome::Result as Answered;
 
-use crate::broker::OnSubmit;
 use crate::world::{World, offer, sending};
 
 const FIRST: &str = "3d2c1b0a-0000-4000-8000-00000000000a";
@@ -19,7 +19,7 @@ async fn a_referral_is_sent_once_and_a_repeat_is_known_after_two_restarts() {
     let sent = world.system.send(&sending(FIRST)).await.unwrap();
     assert_eq!((sent.outcome, sent.answer.as_str()), (Outcome::Accepted, "200"));
     let submitted = world.broker.memory.submitted();
-    assert_eq!((submitted.len(), submitted[0].message_id.as_str()), (1, FIRST));
+    assert_eq!((submitted.len(), submitted[0].envelope.message_id.as_str()), (1, FIRST));
     assert_eq!(submitted[0].payload.len(), sent.length);
     sidecar.stop().await;
     for _ in 0..2 {
@@ -95,6 +95,6 @@ async fn a_referral_is_handed_over_and_its_clinical_answer_finds_the_way_back() 
         .unwrap();
     assert_eq!((answer.outcome, answer.answer.as_str()), (Outcome::Accepted, "200"));
     let submitted = world.broker.memory.submitted();
-    assert_eq!(submitted.last().unwrap().message_id, SECOND);
+    assert_eq!(submitted.last().unwrap().envelope.message_id, SECOND);
     sidecar.stop().await;
 }

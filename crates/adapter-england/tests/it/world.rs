@@ -8,11 +8,10 @@ use bulkhead_format_bars::{Identifier, SampleReferral, Syntax};
 use bulkhead_model::{CaseId, Envelope, Kind, MessageId, Priority, ReferralId, ServiceAddress, TenantId};
 use bulkhead_process::Drain;
 use bulkhead_simulator::{Address, Handle, Protocol, Sending, Simulator};
+use bulkhead_testkit::sidecar::{Authority, Broker, Hosted, NAME};
 use bulkhead_wire::{envelope_to_wire, v1};
 use jiff::Timestamp;
 use tempfile::TempDir;
-
-use crate::broker::{Authority, Broker, NAME};
 
 pub(crate) const TENANT: &str = "england/nhs111-north";
 /// The only service that the broker knows.
@@ -35,6 +34,14 @@ pub(crate) struct Sidecar {
 }
 
 impl World {
+    /// It knows one service.
+    async fn broker(authority: &Authority) -> Broker {
+        let broker = Broker::start(authority, TENANT).await;
+        let hosted = Hosted { tenant: "england/ooh-riverside", speaks: ("bars", "1.0"), max_bytes: 0 };
+        broker.memory.services(|services| services.set(FAR, Some(hosted)));
+        broker
+    }
+
     pub(crate) async fn new() -> Self {
         let authority = Authority::new();
         let tenant = TenantId::parse(TENANT).unwrap();
@@ -44,7 +51,7 @@ impl World {
             ..bulkhead_simulator::Config::new(tenant, protocol)
         };
         Self {
-            broker: Broker::start(&authority).await,
+            broker: Self::broker(&authority).await,
             system: Simulator::start(config).await.unwrap(),
             patience: Duration::from_secs(2),
             authority,
@@ -100,19 +107,6 @@ impl Sidecar {
         self.drain.start();
         tokio::time::timeout(SOON, self.running.stopped()).await.expect("the sidecar stops");
     }
-}
-
-/// Asks again and again until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let asked = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(SOON, asked).await.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 
 /// A referral of the local system's.

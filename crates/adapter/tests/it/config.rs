@@ -4,9 +4,9 @@ use std::path::Path;
 
 use bulkhead_adapter::{Config, Kit, Settings};
 use bulkhead_process::Drain;
+use bulkhead_testkit::sidecar::{Authority, NAME};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::{Authority, NAME};
 use crate::world::{TENANT, World};
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
-mod broker;
 mod config;
 mod delivery;
 mod directory;

@@ -2,10 +2,10 @@
 
 use bulkhead_adapter::Outcome;
 use bulkhead_model::{Code, MessageId, Priority, ReferralId, State, TenantId};
+use bulkhead_testkit::sidecar::Stream;
 use bulkhead_wire::{envelope_to_wire, time_to_wire, v1};
 use jiff::Timestamp;
 
-use crate::broker::Stream;
 use crate::system::{down, refused, retry};
 use crate::world::{TENANT, World, envelope, until};
 

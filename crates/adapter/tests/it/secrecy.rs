@@ -2,9 +2,9 @@
 
 use bulkhead_model::{Code, Priority};
 use bulkhead_process::capture::Capture;
+use bulkhead_testkit::sidecar::OnSubmit;
 use bulkhead_wire::v1;
 
-use crate::broker::OnSubmit;
 use crate::system::{refused, retry};
 use crate::world::{World, offer, submission, until};
 

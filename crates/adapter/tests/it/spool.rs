@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bulkhead_adapter::{Answer, Submission};
 use bulkhead_model::{Code, Priority, State};
+use bulkhead_testkit::sidecar::OnSubmit;
 use bulkhead_wire::status::Problem;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::broker::OnSubmit;
 use crate::world::{PATIENCE, World, envelope, submission, until};
 
 const EMERGENCY: Priority = Priority::Emergency;
@@ -36,7 +36,7 @@ async fn the_brokers_yes_is_heard() {
     };
     let submitted = world.broker.memory.submitted();
     assert_eq!(
-        (submitted.len(), submitted[0].attempt, &*submitted[0].payload),
+        (submitted.len(), submitted[0].envelope.attempt, &*submitted[0].payload),
         (1, 1, &b"payload of m1"[..])
     );
     let again = sidecar.kit.submit(submission("m1", URGENT)).await;
@@ -101,7 +101,7 @@ async fn without_an_answer_only_a_routine_referral_is_acknowledged() {
     world.broker.memory.on_submit(OnSubmit::Accept);
     let memory = &world.broker.memory;
     until("the routine one is submitted again", || {
-        memory.submitted().iter().filter(|submitted| submitted.message_id == "routine").count() > 1
+        memory.submitted().iter().filter(|submitted| submitted.envelope.message_id == "routine").count() > 1
     })
     .await;
     until("nothing is left", || world.broker.memory.attempts("routine") == [1]).await;
@@ -200,7 +200,7 @@ async fn what_was_promised_survives_a_restart() {
     world.broker.start_again().await;
     let sidecar = world.connected().await;
     until("it is submitted", || world.broker.memory.attempts("m1") == [1]).await;
-    assert_eq!(world.broker.memory.submitted().last().unwrap().payload, b"payload of m1");
+    assert_eq!(&world.broker.memory.submitted().last().unwrap().payload[..], b"payload of m1");
     sidecar.stop().await;
 }
 

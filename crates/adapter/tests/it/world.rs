@@ -8,11 +8,11 @@ use bulkhead_adapter::{
 };
 use bulkhead_model::{CaseId, Envelope, Kind, MessageId, Priority, ReferralId, ServiceAddress, TenantId};
 use bulkhead_process::Drain;
+use bulkhead_testkit::sidecar::{Authority, Broker, Hosted, NAME};
 use bulkhead_wire::{envelope_to_wire, v1};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::broker::{Authority, Broker, NAME};
 use crate::system::System;
 
 pub(crate) const TENANT: &str = "wales/ooh-cardiff";
@@ -37,11 +37,19 @@ pub(crate) struct Sidecar {
 }
 
 impl World {
+    /// It knows one service.
+    async fn broker(authority: &Authority) -> Broker {
+        let broker = Broker::start(authority, TENANT).await;
+        let hosted = Hosted { tenant: "england/ooh-riverside", speaks: ("bars", "1.0"), max_bytes: 0 };
+        broker.memory.services(|services| services.set("2000011147", Some(hosted)));
+        broker
+    }
+
     pub(crate) async fn new() -> Self {
         let authority = Authority::new();
         let quick = Duration::from_millis(20);
         Self {
-            broker: Broker::start(&authority).await,
+            broker: Self::broker(&authority).await,
             system: System::new(),
             spool: SpoolSettings { patience: Some(PATIENCE), ..SpoolSettings::default() },
             inbox: InboxSettings {

@@ -1,6 +1,7 @@
 //! What a person sees when the demo world is up.
 
 use std::path::Path;
+use std::{env, fs};
 
 use anyhow::Result;
 use bulkhead_format_bars::{SampleReferral, SampleService, Syntax};
@@ -24,16 +25,30 @@ pub(super) fn print(data_dir: &Path, tenants: &Tenants) {
         Some(".bulkhead") | None => String::new(),
         Some(dir) => format!(" --context {dir}/dev.json"),
     };
-    println!("\nTry:");
-    println!("  bulkhead{context} status");
+    let bulkhead = program();
+    println!("\nTry, in another terminal in this folder:");
+    println!("  {bulkhead}{context} status");
     let sample = data_dir.join(SAMPLE);
     println!(
-        "  bulkhead{context} send {} --from england/nhs111-north --to wales/cardiff-ooh --wait acknowledged",
+        "  {bulkhead}{context} send {} --from england/nhs111-north --to wales/cardiff-ooh --wait acknowledged",
         sample.display()
     );
-    println!("  bulkhead{context} list");
-    println!("  bulkhead{context} watch");
-    println!("  bulkhead{context} explain SERVICE_UNKNOWN\n");
+    println!("  {bulkhead}{context} list");
+    println!("  {bulkhead}{context} watch");
+    println!("  {bulkhead}{context} explain SERVICE_UNKNOWN\n");
+}
+
+/// How this very binary is called: by its name where a shell finds it, else by its path.
+fn program() -> String {
+    const NAME: &str = "bulkhead";
+    let Ok(own) = env::current_exe().and_then(fs::canonicalize) else { return NAME.to_owned() };
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|dir| dir.join(NAME)).find(|place| place.is_file());
+    if found.and_then(|found| found.canonicalize().ok()).as_ref() == Some(&own) {
+        return NAME.to_owned();
+    }
+    let here = env::current_dir().unwrap_or_default();
+    own.strip_prefix(&here).unwrap_or(&own).display().to_string()
 }
 
 /// Writes a referral from the first tenant to the fourth, of the median size of real ones.
@@ -44,7 +59,7 @@ pub(super) fn write_sample(data_dir: &Path) -> Result<()> {
     };
     let sample = SampleReferral::new(1).sized(57_000).between(service(0), service(3));
     let sample = SampleReferral { at: Timestamp::now(), ..sample };
-    std::fs::write(data_dir.join(SAMPLE), sample.build(Syntax::Xml).write()?)?;
+    fs::write(data_dir.join(SAMPLE), sample.build(Syntax::Xml).write()?)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_testkit::campaign::{World, http};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::support::{Country, country, eventually};
 
@@ -39,6 +40,28 @@ async fn dev_json_has_its_stable_keys() {
     }
     for operator in dev["operators"].as_array().unwrap() {
         has(operator, &["/name", "/nation", "/key"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_that_is_suggested_does_what_it_says() {
+    let country = country().await;
+    let commands = country.world.said.iter().filter_map(|line| line.strip_prefix("  "));
+    let commands: Vec<Vec<&str>> = commands.map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(commands.len(), 5, "{:?}", country.world.said);
+    for command in commands {
+        let endless: &[&str] = if command.contains(&"watch") { &["--count", "1"] } else { &[] };
+        let run = Command::new(command[0]).args(&command[1..]).args(endless).kill_on_drop(true).output();
+        let send = async {
+            loop {
+                country.send("england/nhs111-north", "england/ooh-riverside").await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = run => ended.unwrap(),
+            () = send, if !endless.is_empty() => unreachable!("it sends on"),
+        };
+        assert!(ended.status.success() && !ended.stdout.is_empty(), "{command:?}: {ended:?}");
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-A referral that crossed a border is in both nations' ledgers and is listed once, as the nation that has it
-shows it.
+A referral that crossed a border is in both nations' ledgers and is listed once, as the nation that
+has it shows it.
 
 Examples:
   bulkhead list --overdue

@@ -33,15 +33,16 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
---timeout is how long an outage may last, and how long --wait waits for each file. An outage is tried again
-with the same message id, so nothing is sent twice. A refusal is not tried again.
+--timeout is how long an outage may last, and how long --wait waits for each file. An outage is
+tried again with the same message id, so nothing is sent twice. A refusal is not tried again.
 
 Examples:
-  bulkhead send referral.json --from england/nhs111-north --to wales/ooh-cardiff-triage
-  bulkhead send a.xml --from england/ooh-riverside --to 'https://fhir.nhs.uk/Id/dos-service-id|2000011147'
+  bulkhead send referral.json --from england/nhs111-north --to wales/cardiff-ooh
+  bulkhead send a.xml --from england/ooh-riverside \\
+      --to 'https://fhir.nhs.uk/Id/dos-service-id|2000011147'
   bulkhead send ref.hl7 --from scotland/nhs24 --to 2000011147 --priority emergency --deadline 30m \\
       --wait acknowledged
-  bulkhead send out/*.json --from wales/wast-111 --to wales/ooh-cardiff-triage --output jsonl
+  bulkhead send out/*.json --from wales/wast-111 --to wales/cardiff-ooh --output jsonl
 
 Exit codes: 0 done; 1 failed, or some of the files failed; 2 wrong usage; 3 refused by policy or not
 permitted; 4 no such service; 5 cannot reach.";

@@ -18,9 +18,9 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-Every node of every nation is asked. What needs a person: each alert of a cell (overdue, parked, given back
-and not confirmed, delivered and not answered, sent after all, a certificate that expires within a week), and
-a nation that does not answer or has no node ready.
+Every node of every nation is asked. What needs a person: each alert of a cell (overdue, parked,
+given back and not confirmed, delivered and not answered, sent after all, a certificate that expires
+within a week), and a nation that does not answer or has no node ready.
 
 Examples:
   bulkhead status

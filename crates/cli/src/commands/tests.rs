@@ -94,6 +94,8 @@ fn every_help_ends_with_examples_and_exit_codes() {
         assert!(help.contains("Examples:\n  bulkhead "), "{}", command.get_name());
         let last = help.rsplit("\n\n").next().unwrap();
         assert!(last.starts_with("Exit codes: 0 "), "{}", command.get_name());
+        let wrapped = help.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wrapped, None, "{} is wrapped again on a wide terminal", command.get_name());
     }
 }
 

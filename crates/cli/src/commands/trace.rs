@@ -18,8 +18,8 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-An ID is a referral id, the sender's message id, or a case. Every cell of the context is asked; a referral
-that crossed a border is shown with the steps of both nations, in the order of time.
+An ID is a referral id, the sender's message id, or a case. Every cell of the context is asked; a
+referral that crossed a border is shown with the steps of both nations, in the order of time.
 
 Examples:
   bulkhead trace 6f1f0c1e-6a52-5b53-8d1b-0f6f3f6a9a10

@@ -35,7 +35,8 @@ Examples:
   bulkhead watch wales/ooh-cardiff
   bulkhead watch nation:scotland --output jsonl
 
-Exit codes: 0 done (--count); 2 wrong usage; 3 not permitted; 5 cannot reach any cell within --timeout.";
+Exit codes: 0 done (--count); 2 wrong usage; 3 not permitted; 5 cannot reach any cell within
+--timeout.";
 
 /// The arguments of `bulkhead watch`.
 #[derive(Debug, Clone, Args)]

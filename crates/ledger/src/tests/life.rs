@@ -58,6 +58,21 @@ async fn an_event_before_its_facts_waits_and_counts_then() {
 }
 
 #[tokio::test]
+async fn what_is_noted_beside_the_course_is_traced_where_its_time_is() {
+    let cell = Cell::start().await;
+    cell.route(facts("m-1"), 7).await;
+    cell.finish("m-1").await;
+    // The owner of the sender's shard writes it, in another partition and without custody.
+    let mut told = decision(&origin(), "m-1", 0, Event::Told { version: 4 }, None);
+    told.author.at = at(12);
+    let told = cell.append(shard_of(&origin()), &told).await;
+    assert_eq!(soon(cell.ledger.verdict(&told)).await.unwrap(), Verdict::Counts);
+    let trace = cell.ledger.trace(&id("m-1")).unwrap();
+    let events: Vec<_> = trace.iter().map(|step| step.event.as_str()).collect();
+    assert_eq!(events, ["routed", "offered", "delivered", "acknowledged", "told"]);
+}
+
+#[tokio::test]
 async fn a_restart_reads_on_where_it_stopped() {
     let cell = Cell::start().await;
     cell.route(facts("m-1"), 7).await;

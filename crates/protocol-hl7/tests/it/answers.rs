@@ -3,9 +3,9 @@
 use bulkhead_model::Code;
 use bulkhead_process::capture::Capture;
 use bulkhead_protocol_hl7::{Acknowledgement, TellRefusals};
+use bulkhead_testkit::sidecar::{OnSubmit, Submitted};
 use bulkhead_wire::v1::{Notice, Reason, State};
 
-use crate::broker::OnSubmit;
 use crate::world::{PLANTED, World, eventually, message_id, referral};
 
 fn asking(control_id: &str, accept: &str, application: &str) -> String {
@@ -18,7 +18,7 @@ async fn taken_byte_for_byte_and_addressed() {
     let sidecar = world.start().await;
     let said = sidecar.line().await.ask(referral("M1")).await;
     assert_eq!(said.code(), ("AA".into(), "M1".into()));
-    let (envelope, payload) = world.broker.memory.submitted().remove(0);
+    let Submitted { envelope, payload } = world.broker.memory.taken().remove(0);
     assert_eq!(payload, referral("M1").as_bytes());
     assert_eq!(envelope.message_id, message_id("M1"));
     assert_eq!(envelope.case_id, "OOH-4711|DALRIADA");
@@ -52,7 +52,7 @@ async fn as_asked_or_as_configured() {
                 line.silence().await;
             }
         }
-        assert_eq!(world.broker.memory.submitted().len(), 1);
+        assert_eq!(world.broker.memory.taken().len(), 1);
         sidecar.stop().await;
     }
 }
@@ -65,7 +65,7 @@ async fn a_repeat_is_good_while_the_first_is() {
     for _ in 0..2 {
         assert_eq!(line.ask(referral("M1")).await.code().0, "AA");
     }
-    assert_eq!(world.broker.memory.submitted().len(), 1);
+    assert_eq!(world.broker.memory.taken().len(), 1);
     let changed = referral("M1").replacen("asks for a call", "asks for two", 1);
     let said = line.ask(changed).await;
     assert_eq!(said.error(), ("AE".into(), 205), "{}", said.whole);
@@ -115,7 +115,7 @@ async fn addressed_to_nobody() {
     assert_eq!(said.error(), ("AR".into(), 204));
     let said = line.ask(referral("M2").replacen("|RYE2^", "|GONE^", 1)).await;
     assert_eq!(said.error(), ("AR".into(), 204), "{}", said.whole);
-    assert!(world.broker.memory.submitted().is_empty());
+    assert!(world.broker.memory.taken().is_empty());
     sidecar.stop().await;
 }
 
@@ -133,7 +133,7 @@ async fn addressed_by_the_table() {
     assert_eq!(line.ask(practice).await.code().0, "AA");
     assert_eq!(line.ask(referral("M3").replacen("RYE2^", "OLD^", 1)).await.code().0, "AA");
     let to: Vec<_> =
-        world.broker.memory.submitted().into_iter().map(|(envelope, _)| envelope.to.unwrap().value).collect();
+        world.broker.memory.taken().into_iter().map(|one| one.envelope.to.unwrap().value).collect();
     assert_eq!(to, ["BYFACILITY", "BYPRACTICE", "NEW"]);
     sidecar.stop().await;
 }
@@ -202,11 +202,11 @@ async fn told_of_what_became_of_it() {
         let sidecar = world.start().await;
         let mut stream = world.broker.stream().await;
         assert_eq!(sidecar.line().await.ask(referral("M1")).await.code().0, "AA");
-        let (envelope, payload) = world.broker.memory.submitted().remove(0);
+        let Submitted { envelope, payload } = world.broker.memory.taken().remove(0);
         let notice = Notice {
             referral_id: "7b1e0d52-6a57-4c39-9a3e-4cbb51c40e12".to_owned(),
             envelope: Some(envelope),
-            payload: payload.into(),
+            payload,
             state: state as i32,
             reason: Some(Reason { code: "RECEIVER_REFUSED".to_owned(), text: String::new() }),
             version: 7,

@@ -12,7 +12,7 @@ async fn asked(message: impl AsRef<[u8]>) -> Said {
     let world = World::new().await;
     let sidecar = world.start().await;
     let said = sidecar.line().await.ask(message).await;
-    assert!(said.code().0.ends_with('A') || world.broker.memory.submitted().is_empty());
+    assert!(said.code().0.ends_with('A') || world.broker.memory.taken().is_empty());
     sidecar.stop().await;
     said
 }
@@ -118,7 +118,7 @@ async fn two_megabytes_in_one_field_arrive_whole() {
     let world = World::new().await;
     let sidecar = world.start().await;
     assert_eq!(sidecar.line().await.ask(&message).await.code().0, "AA");
-    assert_eq!(world.broker.memory.submitted()[0].1, message.as_bytes());
+    assert_eq!(world.broker.memory.taken()[0].payload, message.as_bytes());
     sidecar.stop().await;
 }
 
@@ -151,7 +151,7 @@ async fn frames_that_do_not_end() {
     endless.write(&[&[0x0B][..], &[b'x'; 100_001]].concat()).await;
     assert!(endless.answer().await.is_none());
 
-    assert!(world.broker.memory.submitted().is_empty());
+    assert!(world.broker.memory.taken().is_empty());
     sidecar.stop().await;
 }
 

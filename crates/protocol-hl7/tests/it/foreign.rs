@@ -75,7 +75,7 @@ async fn handed(python: &str, name: &str, messages: &[String]) -> Vec<String> {
         if let Some(envelope) = &mut offer.envelope {
             envelope.case_id = format!("case {number}");
         }
-        let Outcome::Acknowledged(stored) = stream.deliver(offer).await else {
+        let Outcome::Acknowledged(stored) = stream.deliver_and_hear(&offer).await else {
             panic!("{name} did not store")
         };
         assert_eq!(stored.answer, "AA");
@@ -96,7 +96,7 @@ async fn the_client_of_hl7_sends_a_referral() {
     let world = World::new().await;
     let sidecar = world.start().await;
     assert_eq!(sent(&python, "hl7_peer.py", &sidecar, &[], &referral("M1")).await, "AA M1 ACK^I12^ACK");
-    assert_eq!(world.broker.memory.submitted()[0].1, referral("M1").as_bytes());
+    assert_eq!(world.broker.memory.taken()[0].payload, referral("M1").as_bytes());
     let enhanced = referral("M2").replacen("|P|2.4", "|P|2.4|||AL|NE", 1);
     assert_eq!(sent(&python, "hl7_peer.py", &sidecar, &[], &enhanced).await, "CA M2 ACK^I12^ACK");
     let refused = referral("M3").replacen("|P|2.4", "|P|2.9", 1);
@@ -123,7 +123,7 @@ async fn hl7apy_builds_a_referral_and_finds_the_answer_valid() {
     let world = World::new().await;
     let sidecar = world.start().await;
     assert_eq!(sent(&python, "hl7apy_peer.py", &sidecar, &[ADDRESS], "").await, "AA APY1 ACK^I12^ACK");
-    assert_eq!(world.broker.memory.submitted().len(), 1);
+    assert_eq!(world.broker.memory.taken().len(), 1);
     let refused = sent(&python, "hl7apy_peer.py", &sidecar, &["GONE^urn:x"], "").await;
     assert_eq!(refused, "AR APY1 ACK^I12^ACK");
     sidecar.stop().await;

@@ -12,7 +12,7 @@ async fn handed(does: impl IntoIterator<Item = Does>, message: &str) -> (Outcome
     world.peer.does(does);
     let sidecar = world.start().await;
     let mut stream = world.broker.stream().await;
-    let outcome = stream.deliver(offer(message, Kind::Request, "D1")).await;
+    let outcome = stream.deliver_and_hear(&offer(message, Kind::Request, "D1")).await;
     sidecar.stop().await;
     (outcome, world.peer.received())
 }
@@ -68,7 +68,7 @@ async fn larger_than_the_local_system_takes() {
     world.hl7.send.max_message_bytes = Some(300);
     let sidecar = world.start().await;
     let mut stream = world.broker.stream().await;
-    let outcome = stream.deliver(offer(referral("M1"), Kind::Request, "D1")).await;
+    let outcome = stream.deliver_and_hear(&offer(referral("M1"), Kind::Request, "D1")).await;
     assert_eq!(answer(outcome), "PAYLOAD_TOO_LARGE");
     sidecar.stop().await;
 }
@@ -83,7 +83,7 @@ async fn what_is_no_document_is_refused() {
         let read = bulkhead_wire::envelope_from_wire(&envelope.envelope.clone().unwrap()).unwrap();
         let envelope = Envelope { content_type: "application/octet-stream".to_owned(), ..read };
         let offer = crate::world::offer_of(payload, envelope, "northern-ireland/ooh-dalriada");
-        assert_eq!(answer(stream.deliver(offer).await), "NOT_TRANSLATABLE");
+        assert_eq!(answer(stream.deliver_and_hear(&offer).await), "NOT_TRANSLATABLE");
         sidecar.stop().await;
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bulkhead_format_hl7::{Message, Rules};
 use bulkhead_protocol_hl7::TellRefusals;
+use bulkhead_testkit::sidecar::{Memory, Submitted};
 use bulkhead_wire::time_to_wire;
 use bulkhead_wire::v1::{Notice, Reason, State};
 use jiff::Timestamp;
 
-use crate::broker::Memory;
 use crate::line::Does;
 use crate::world::{World, message_id, referral};
 
@@ -41,11 +41,11 @@ async fn comes_when_its_return_was_confirmed_before_it_was_told() {
 }
 
 fn notice(memory: &Memory, state: State, version: u64) -> Notice {
-    let (envelope, payload) = memory.submitted().remove(0);
+    let Submitted { envelope, payload } = memory.taken().remove(0);
     Notice {
         referral_id: "7b1e0d52-6a57-4c39-9a3e-4cbb51c40e12".to_owned(),
         envelope: Some(envelope),
-        payload: payload.into(),
+        payload,
         state: state as i32,
         reason: Some(Reason { code: "RECEIVER_REFUSED".to_owned(), text: String::new() }),
         version,

@@ -4,7 +4,6 @@
 
 mod answers;
 mod bad_input;
-mod broker;
 mod foreign;
 mod hand_over;
 mod later;

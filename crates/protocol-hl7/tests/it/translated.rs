@@ -6,6 +6,7 @@ use bulkhead_format_bars::{
 use bulkhead_format_hl7::ack::{Reply, Stamp as At, rri};
 use bulkhead_format_hl7::{AckCode, Message, Rules, Ts, Value, structure};
 use bulkhead_model::{CaseId, Envelope, Kind, MessageId, Priority, ReferralId, ServiceAddress, TenantId};
+use bulkhead_testkit::sidecar::Submitted;
 use bulkhead_translation::{Stamp, profiles, ref_to_bars};
 use bulkhead_wire::v1;
 use bulkhead_wire::v1::outcome::Result as Outcome;
@@ -70,7 +71,7 @@ async fn a_bars_request_becomes_a_referral_alike_at_each_attempt() {
     world.peer.does([Does::Answer(AckCode::ApplicationError), Does::Close]);
     let sidecar = world.start().await;
     let mut stream = world.broker.stream().await;
-    let outcome = stream.deliver(bars_request()).await;
+    let outcome = stream.deliver_and_hear(&bars_request()).await;
     let Outcome::Acknowledged(stored) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stored.answer, "AA");
     let received = world.peer.received();
@@ -89,13 +90,13 @@ async fn the_answer_to_it_goes_back_under_the_senders_own_ids() {
     let mut world = World::new().await;
     let sidecar = world.start().await;
     let mut stream = world.broker.stream().await;
-    stream.deliver(bars_request()).await;
+    stream.deliver_and_hear(&bars_request()).await;
     let given = read(&world.peer.received()[0]);
     let at = At { at: Ts::parse("20260802").unwrap(), control_id: "R1".to_owned() };
     let status = Value::components(["A", "Accepted", "HL70283"]);
     let answer = rri(&given, &Reply::new(AckCode::ApplicationAccept), Some(status), &at).unwrap();
     assert_eq!(sidecar.line().await.ask(answer.as_bytes()).await.code().0, "AA");
-    let (sent, payload) = world.broker.memory.submitted().remove(0);
+    let Submitted { envelope: sent, payload } = world.broker.memory.taken().remove(0);
     assert_eq!(payload, answer.as_bytes());
     assert_eq!((sent.in_response_to.as_str(), sent.case_id.as_str()), (REQUEST, CASE));
     assert_eq!(sent.to.unwrap().value, "2000011147");
@@ -114,7 +115,7 @@ async fn a_bars_response_becomes_an_rri_to_the_original() {
 
     let tenant = TenantId::parse(crate::world::TENANT).unwrap();
     let sender_id = MessageId::parse(&message_id("M1")).unwrap();
-    let (sent, _) = world.broker.memory.submitted().remove(0);
+    let sent = world.broker.memory.taken().remove(0).envelope;
     let stamp = Stamp::new(ReferralId::derive(&tenant, &sender_id), sender_id, Timestamp::now())
         .in_case(CaseId::parse(&sent.case_id).ok());
     let bars = ref_to_bars(&read(request.as_bytes()), &profiles::england_bars(), &stamp).unwrap().document;
@@ -132,7 +133,7 @@ async fn a_bars_response_becomes_an_rri_to_the_original() {
         case_id: CaseId::parse(&sent.case_id).ok(),
         ..envelope(Kind::Response, "0f2ae67c-1f2b-4c55-bc03-1d7bcd6cd9dd", "application/fhir+json")
     };
-    let outcome = stream.deliver(offer_of(response, answered, ENGLAND)).await;
+    let outcome = stream.deliver_and_hear(&offer_of(response, answered, ENGLAND)).await;
     assert!(matches!(outcome, Outcome::Acknowledged(_)), "{outcome:?}");
     let rri = read(&world.peer.received()[0]);
     let text = |segment: &str, number: usize| rri.field(segment, number).text().into_owned();
@@ -150,7 +151,7 @@ async fn another_nations_version_is_changed_as_little_as_may_be() {
     let mut stream = world.broker.stream().await;
     let welsh = referral("W1").replacen("|P|2.4", "|P|2.5.1", 1);
     let foreign = envelope(Kind::Request, "GPSYS|BELFAST|W1|20260801231500", "x-application/hl7-v2+er7");
-    let outcome = stream.deliver(offer_of(welsh, foreign, "wales/ooh-cardiff")).await;
+    let outcome = stream.deliver_and_hear(&offer_of(welsh, foreign, "wales/ooh-cardiff")).await;
     assert!(matches!(outcome, Outcome::Acknowledged(_)), "{outcome:?}");
     let message = read(&world.peer.received()[0]);
     assert_eq!(message.header().field(12).text(), "2.4");
@@ -168,6 +169,6 @@ async fn what_the_receiver_cannot_take_is_refused_while_the_caller_waits() {
     let said = sidecar.line().await.ask(update).await;
     assert_eq!(said.code().0, "AR");
     assert!(said.text().starts_with("NOT_TRANSLATABLE: kind of message"), "{}", said.whole);
-    assert!(world.broker.memory.submitted().is_empty());
+    assert!(world.broker.memory.taken().is_empty());
     sidecar.stop().await;
 }

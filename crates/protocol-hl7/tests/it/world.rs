@@ -8,12 +8,12 @@ use bulkhead_format_hl7::Version;
 use bulkhead_model::{CaseId, Envelope, Kind, MessageId, Priority, ReferralId, ServiceAddress, TenantId};
 use bulkhead_process::Drain;
 use bulkhead_protocol_hl7::{Acknowledgement, Answers, Conventions, Running, Settings, start};
+use bulkhead_testkit::sidecar::{Authority, Broker, Hosted, NAME};
 use bulkhead_translation::profiles;
 use bulkhead_wire::{envelope_to_wire, v1};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::broker::{Broker, NAME};
 use crate::line::{Line, Peer};
 
 pub(crate) const TENANT: &str = "northern-ireland/gp-belfast";
@@ -29,6 +29,7 @@ pub(crate) struct World {
     pub(crate) hl7: Settings,
     pub(crate) conventions: Conventions,
     pub(crate) spool: SpoolSettings,
+    authority: Authority,
     directory: TempDir,
 }
 
@@ -53,16 +54,34 @@ pub(crate) fn conventions() -> Conventions {
     }
 }
 
+/// `GONE` is nobody, `RYE` a BaRS system in England, `NWRI` one in Wales, `GP` this very tenant; all else takes
+/// HL7 v2.4 in the same nation.
+fn know_services(broker: &Broker) {
+    let hosted =
+        |tenant, protocol, version| Hosted { tenant, speaks: (protocol, version), max_bytes: 3_000_000 };
+    broker.memory.services(|services| {
+        services.set("GONE", None);
+        services.set("RYE", Some(hosted("england/nhs111-north", "bars", "1.4.0")));
+        services.set("NWRI", Some(hosted("wales/wast-111", "bars-wales", "1.2.0")));
+        services.set("GP", Some(hosted(TENANT, "hl7v2", "2.4")));
+        services.otherwise(hosted("northern-ireland/ooh-dalriada", "hl7v2", "2.4"));
+    });
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let peer = Peer::start().await;
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let authority = Authority::new();
+        let broker = Broker::start(&authority, TENANT).await;
+        know_services(&broker);
         Self {
-            broker: Broker::start().await,
+            broker,
             hl7: Settings::new(free, peer.address.to_string()),
             peer,
             conventions: conventions(),
             spool: SpoolSettings { patience: Some(Duration::from_millis(800)), ..SpoolSettings::default() },
+            authority,
             directory: tempfile::tempdir().unwrap(),
         }
     }
@@ -81,7 +100,7 @@ impl World {
             software: "test 1".to_owned(),
             brokers: vec![self.broker.address.to_string()],
             server_name: NAME.to_owned(),
-            credentials: self.broker.credentials(),
+            credentials: self.authority.issue(&format!("bulkhead://{TENANT}")),
             data_dir: self.directory.path().to_owned(),
             http: None,
             spool: SpoolConfig::from_settings(&self.spool).unwrap(),

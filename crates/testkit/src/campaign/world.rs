@@ -39,6 +39,8 @@ pub struct Start {
 pub struct World {
     /// Where everything is.
     pub dev: DevJson,
+    /// What it printed before it was ready, line by line.
+    pub said: Vec<String>,
     child: Child,
 }
 
@@ -183,17 +185,19 @@ impl World {
         let stdout = child.stdout.take().context("its output is not ours")?;
         let mut lines = BufReader::new(stdout).lines();
         let said = async {
+            let mut said = Vec::new();
             while let Some(line) = lines.next_line().await? {
                 if line == "ready" {
-                    return Ok(());
+                    return Ok(said);
                 }
+                said.push(line);
             }
             bail!("it ended before it was ready")
         };
-        tokio::time::timeout(START, said).await.context("it is not ready in time")??;
+        let said = tokio::time::timeout(START, said).await.context("it is not ready in time")??;
         // Nobody reads on, and nothing that it writes may block it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { dev: DevJson::read(data_dir)?, child })
+        Ok(Self { dev: DevJson::read(data_dir)?, said, child })
     }
 
     /// SIGKILL. Returns the time by which it was dead.
