@@ -13,7 +13,7 @@ use bulkhead_model::{
     Cuts, Directory, Nation, OnDeadline, Presence, Protocol, Quota, Service, ServiceId, Supplier, SupplierId,
     Tenant, TenantId,
 };
-use bulkhead_process::Drain;
+use bulkhead_process::{Drain, Lease};
 use bulkhead_routing::{FarCell, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
 use bulkhead_wire::v1::border_server::BorderServer;
@@ -78,6 +78,8 @@ impl Cell {
             ledger: ledger.clone(),
             directory: directory.clone(),
             cuts: cuts.clone(),
+            lease: Lease::always(),
+            pulses: watch::channel(Arc::default()).1,
             dialer: Dialer::new(&credentials)?,
         };
         let routes = Routing::new(config, parts)?;
@@ -99,6 +101,8 @@ impl Cell {
                 node: node.clone(),
                 nation,
                 presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
+                lease: Lease::always(),
+                pulses: watch::channel(Arc::default()).1,
                 ready: Arc::new(|| true),
                 shards: Arc::new(|| 32),
                 drain: drain.clone(),

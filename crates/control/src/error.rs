@@ -31,13 +31,19 @@ pub enum Error {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Two processes use one name, so that neither could prove that it is heard.
+    #[error("another process uses the name of node {node}; give each node of a cell a name of its own")]
+    NameTaken {
+        /// The name.
+        node: String,
+    },
 }
 
 impl Error {
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::File(_) => Fault::Caller,
+            Error::File(_) | Error::NameTaken { .. } => Fault::Caller,
             Error::Log { .. } | Error::NotReadBack { .. } => Fault::Unavailable,
         }
     }

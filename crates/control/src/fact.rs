@@ -1,8 +1,9 @@
 //! Records of `control.<nation>`: bytes both ways.
 
 use bulkhead_log::{Entry, Record};
+use bulkhead_model::Pulse;
 use bulkhead_wire::v1::{ControlRecord, DirectoryFact, control_record::Fact as WireFact};
-use bulkhead_wire::{Unreadable, time_to_wire};
+use bulkhead_wire::{Unreadable, pulse_from_wire, time_to_wire};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
@@ -18,6 +19,8 @@ const DIRECTORY_KEY: &[u8] = b"directory";
 pub(crate) enum Fact {
     /// The whole directory.
     Directory(DirectoryText),
+    /// A node says that it is there.
+    Pulse(Pulse),
 }
 
 /// The text of a directory whose digest holds.
@@ -44,6 +47,7 @@ impl Fact {
         match record.fact.ok_or(Unheard::Unknown)? {
             WireFact::Directory(fact) if *sha256(&fact.toml) != *fact.digest => Err(Unheard::Digest),
             WireFact::Directory(fact) => Ok(Fact::Directory(DirectoryText(fact.toml))),
+            WireFact::Pulse(fact) => Ok(Fact::Pulse(pulse_from_wire(fact)?)),
         }
     }
 }

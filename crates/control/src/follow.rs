@@ -4,9 +4,10 @@
 //! loudly. A node that guessed would be worse than one that is behind.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bulkhead_log::{Entry, Log, Partition, Reader, ReaderLimits, Start, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Nation};
+use bulkhead_model::{Cuts, Directory, Nation, Pulses};
 use bulkhead_process::Drain;
 use bulkhead_wire::topics;
 use tokio::sync::watch;
@@ -21,6 +22,8 @@ pub struct Follower {
     nation: Nation,
     directory: watch::Sender<Arc<Directory>>,
     cuts: watch::Sender<Arc<Cuts>>,
+    pulses: watch::Sender<Arc<Pulses>>,
+    position: Arc<AtomicU64>,
     caught_up: watch::Sender<bool>,
 }
 
@@ -31,10 +34,18 @@ pub struct Following {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// The cuts; their position is the newest control offset that this node has understood.
     pub cuts: watch::Receiver<Arc<Cuts>>,
+    /// The newest pulse of each node.
+    pub pulses: watch::Receiver<Arc<Pulses>>,
+    position: Arc<AtomicU64>,
     caught_up: watch::Receiver<bool>,
 }
 
 impl Following {
+    /// The newest record of the control log that this node has heard, of any kind.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
     /// Waits until everything is known that the log held when following began. Safe to cancel. Never ends
     /// when the follower stopped before.
     pub async fn caught_up(&mut self) {
@@ -49,9 +60,17 @@ impl Follower {
     pub fn new(log: Arc<dyn Log>, nation: Nation) -> (Self, Following) {
         let (directory, directory_seen) = watch::channel(Arc::default());
         let (cuts, cuts_seen) = watch::channel(Arc::default());
+        let (pulses, pulses_seen) = watch::channel(Arc::default());
         let (caught_up, caught_up_seen) = watch::channel(false);
-        let following = Following { directory: directory_seen, cuts: cuts_seen, caught_up: caught_up_seen };
-        (Self { log, nation, directory, cuts, caught_up }, following)
+        let position = Arc::new(AtomicU64::new(0));
+        let following = Following {
+            directory: directory_seen,
+            cuts: cuts_seen,
+            pulses: pulses_seen,
+            position: position.clone(),
+            caught_up: caught_up_seen,
+        };
+        (Self { log, nation, directory, cuts, pulses, position, caught_up }, following)
     }
 
     /// Follows until the drain begins.
@@ -75,6 +94,7 @@ impl Follower {
             };
             for entry in &entries {
                 self.hear(entry);
+                self.position.store(entry.offset, Ordering::Relaxed);
                 next = entry.offset + 1;
             }
         }
@@ -108,6 +128,11 @@ impl Follower {
                 let directory = Arc::new(directory);
                 self.cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.clone()));
                 self.directory.send_replace(directory);
+            }
+            Fact::Pulse(pulse) => {
+                // Five a second of each node: no fact of authority, and no new position of what is cut.
+                self.pulses.send_modify(|pulses| Arc::make_mut(pulses).hear(pulse, entry.at));
+                return Ok(());
             }
         }
         // After the fact itself: whoever sees the position sees what follows from it.

@@ -13,6 +13,7 @@ mod error;
 mod fact;
 mod follow;
 mod place;
+mod pulse;
 mod shape;
 
 pub use apply::{Published, publish_directory};
@@ -20,3 +21,4 @@ pub use directory_file::parse_directory;
 pub use error::Error;
 pub use follow::{Follower, Following};
 pub use place::FileError;
+pub use pulse::{DEFAULT_INTERVAL, Pulse, PulseConfig};

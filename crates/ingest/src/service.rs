@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::Log;
-use bulkhead_model::{Cuts, Directory, Nation, Presence, TenantId};
-use bulkhead_process::Drain;
+use bulkhead_model::{Cuts, Directory, Nation, Presence, Pulses, TenantId};
+use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::MAX_MESSAGE;
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::ingest_server::{Ingest, IngestServer};
@@ -39,13 +39,17 @@ pub struct Parts {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// Who is cut off.
     pub cuts: watch::Receiver<Arc<Cuts>>,
+    /// What the nodes of the cell say of themselves.
+    pub pulses: watch::Receiver<Arc<Pulses>>,
     /// This node's name.
     pub node: String,
     /// The nation whose tenants submit here.
     pub nation: Nation,
     /// What this node sees of the tenants' sidecars.
     pub presence: Arc<dyn Fn() -> HashMap<TenantId, Presence> + Send + Sync>,
-    /// Whether this node may act. While it may not, every submit is answered `NODE_UNSURE`.
+    /// The right to act, asked before a record is appended and before its sender is told.
+    pub lease: Lease,
+    /// Whether this node serves. While it does not, every submit is answered `NODE_UNSURE`.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
     /// How many shards this node owns.
     pub shards: Arc<dyn Fn() -> u32 + Send + Sync>,
@@ -130,10 +134,18 @@ impl Shared {
 
     /// Whether this node may act at all.
     pub(crate) fn check_ready(&self) -> Result<(), Refusal> {
+        self.check_lease()?;
         if (self.parts.ready)() {
             return Ok(());
         }
         Err(unsure(format!("node {} may not act now; send it to another", self.parts.node)))
+    }
+
+    /// Asked right before what cannot be taken back.
+    pub(crate) fn check_lease(&self) -> Result<(), Refusal> {
+        self.parts.lease.check().map_err(|stale| {
+            unsure(format!("node {} may not act now: {stale}; send it to another", self.parts.node))
+        })
     }
 
     fn forget_if_shown(&self, id: &bulkhead_model::ReferralId) {

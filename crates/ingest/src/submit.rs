@@ -122,6 +122,7 @@ impl Shared {
         };
         let key = Bytes::copy_from_slice(accepted.id.as_bytes());
         let value = In::Accepted(accepted).encode();
+        self.check_lease()?;
         let durable = self.parts.log.append(to, Record { key, value });
         Ok(Begun::Appending(Box::new(Appending { durable, turn, provenance, fresh })))
     }
@@ -199,6 +200,8 @@ impl Appending {
     async fn end(self, shared: &Shared) -> SubmitAnswer {
         let Self { durable, turn, mut provenance, mut fresh } = self;
         let appended = durable.await.map_err(|error| log_refusal(&error))?;
+        // It is durable, and goes its way by whoever may act; sent again, it is a repeat.
+        shared.check_lease()?;
         provenance.accepted_at = Some(appended.at);
         fresh.accepted_at = appended.at;
         // A cut may have come while the log took it.

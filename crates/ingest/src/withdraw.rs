@@ -37,6 +37,7 @@ impl Shared {
         let value = In::Withdrawal(Withdrawal { id, tenant, message_id, up_to }).encode();
         let record = Record { key: Bytes::copy_from_slice(id.as_bytes()), value };
         let to = compartment.inward(&*self.parts.log).await?;
+        self.check_lease()?;
         self.parts.log.append(to, record).await.map_err(|error| log_refusal(&error))?;
         Ok(response(id, self.shown(&id)?.as_ref(), up_to))
     }

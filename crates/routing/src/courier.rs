@@ -338,6 +338,7 @@ impl Leg {
         }
         let carried = Carried { accepted: out.accepted, claim: self.claim, from: self.shared.home() };
         let frame = carry_request::Frame::Referral(carried.to_wire());
+        self.shared.check_lease()?;
         match self.up.send(v1::CarryRequest { frame: Some(frame) }).await {
             Ok(()) => Ok(Ended::Sent),
             Err(_) => Ok(Ended::Over(id)),

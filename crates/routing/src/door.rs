@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bulkhead_log::{Record, Topic};
 use bulkhead_model::{Answer, Code, Digest, Nation, ReferralId, State, TenantId};
+use bulkhead_process::lease::Stale;
 use bulkhead_transport::Identity;
 use bulkhead_wire::record::{Carried, In, Report};
 use bulkhead_wire::status::Refusal;
@@ -85,6 +86,9 @@ impl DoorService {
         }
         let cuts = self.shared.cuts();
         carried.accepted.epochs.push((self.shared.home(), cuts.position));
+        if let Err(refusal) = self.check_lease() {
+            return refuse(id.to_string(), refusal);
+        }
         let tenant = carried.accepted.tenant.clone();
         let asked = provenance(&carried.accepted, None);
         let shared = self.shared.clone();
@@ -93,6 +97,9 @@ impl DoorService {
             if appended.await.is_err() {
                 return refused(id.to_string(), unavailable());
             }
+            if let Err(stale) = shared.parts.lease.check() {
+                return refused(id.to_string(), unsure(stale));
+            }
             let state = match shared.cuts().ask(&asked) {
                 Answer::Open | Answer::Hold(_) | Answer::DestinationCut(_) => State::Accepted,
                 Answer::Quarantine(_) => State::Quarantined,
@@ -100,6 +107,11 @@ impl DoorService {
             have(id, state)
         }
         .boxed()
+    }
+
+    /// Asked right before what cannot be taken back.
+    fn check_lease(&self) -> Result<(), Refusal> {
+        self.shared.parts.lease.check().map_err(unsure)
     }
 
     /// A frame of an older claim than this door has seen is a former owner's.
@@ -156,6 +168,9 @@ impl DoorService {
             }
             Err(_) => return refuse(id.to_string(), unavailable()),
         };
+        if let Err(refusal) = self.check_lease() {
+            return refuse(id.to_string(), refusal);
+        }
         let appended = self.append(&tenant, id, &In::Report(report));
         async move {
             match appended.await {
@@ -234,6 +249,10 @@ fn id_text(bytes: Option<Bytes>) -> String {
 
 fn unavailable() -> Refusal {
     Refusal::new(Code::LogUnavailable, "the log cannot take it now").retry_after(AGAIN)
+}
+
+fn unsure(stale: Stale) -> Refusal {
+    Refusal::new(Code::NodeUnsure, format!("this node may not act now: {stale}")).retry_after(AGAIN)
 }
 
 fn answer(referral_id: String, answer: carry_response::Answer) -> v1::CarryResponse {

@@ -17,6 +17,9 @@ pub enum Error {
         /// The shard.
         shard: u32,
     },
+    /// This node has no right to act now.
+    #[error("this node may not act now: {0}")]
+    Unsure(#[from] bulkhead_process::lease::Stale),
     /// The bytes that an event names are not there.
     #[error("the bytes of referral {id} are not where its event says")]
     BytesMissing {
@@ -35,7 +38,9 @@ impl Error {
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Log(_) | Error::Ledger(_) | Error::NotOwner { .. } => Fault::Unavailable,
+            Error::Log(_) | Error::Ledger(_) | Error::NotOwner { .. } | Error::Unsure(_) => {
+                Fault::Unavailable
+            }
             Error::UnknownTenant(_) => Fault::NotFound,
             Error::BytesMissing { .. } | Error::Transport(_) => Fault::Internal,
         }

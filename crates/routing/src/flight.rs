@@ -84,6 +84,7 @@ impl Flight {
             attempt: self.attempt,
             claim: Some(claim_to_wire(&self.claim)),
         };
+        self.shared.check_lease()?;
         send(&self.down, v1::receive_response::Frame::HandOver(last)).await;
         metrics::counter!("bulkhead_offers_total", "nation" => self.shared.home().as_str(),
             "tenant" => self.to.to_string())

@@ -3,12 +3,14 @@
 //! It also holds the claims. An owner writes only to its own shard's partition, and what must not be done
 //! on a guess is done only when the ledger has read the event back as valid.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{AppendFuture, Log, Pointer, Record, Topic};
 use bulkhead_model::{Claim, Event, Nation, Numbered, Place, ReferralId, TenantId, Verdict, shard_of};
+use bulkhead_process::Lease;
+use bulkhead_process::lease::Stale;
 use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent, topics};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -20,6 +22,7 @@ use crate::Error;
 pub(crate) struct Journal {
     log: Arc<dyn Log>,
     ledger: Ledger,
+    lease: Lease,
     node: String,
     events: Topic,
     claims: Arc<RwLock<HashMap<u32, Claim>>>,
@@ -40,17 +43,17 @@ impl Decided {
     }
 }
 
-/// An event that was enqueued; it is durable when `durable` answers.
+/// An event that was enqueued; it is durable when `durable` answers. Without the lease it was not enqueued.
 pub(crate) struct Written {
     partition: u32,
-    durable: AppendFuture,
+    durable: Result<AppendFuture, Stale>,
     journal: Journal,
 }
 
 impl Written {
     /// Waits until the event is durable and read back, and says whether it counts.
     pub(crate) async fn read_back(self) -> Result<Verdict, Error> {
-        let appended = self.durable.await?;
+        let appended = self.durable?.await?;
         let partition = self.journal.events.partition(self.partition);
         Ok(self.journal.ledger.verdict(&Pointer { partition, offset: appended.offset }).await?)
     }
@@ -60,11 +63,12 @@ impl Journal {
     pub(crate) fn new(
         log: Arc<dyn Log>,
         ledger: Ledger,
+        lease: Lease,
         nation: Nation,
         node: String,
     ) -> Result<Self, Error> {
         let events = Topic::new(&topics::events(nation))?;
-        Ok(Self { log, ledger, node, events, claims: Arc::default() })
+        Ok(Self { log, ledger, lease, node, events, claims: Arc::default() })
     }
 
     /// Claims a shard: appends the next number and reads up to it. False when another node was first.
@@ -97,6 +101,11 @@ impl Journal {
         self.held(shard).ok_or(Error::NotOwner { shard })
     }
 
+    pub(crate) fn claims(&self) -> BTreeMap<u32, u64> {
+        let claims = self.claims.read().unwrap_or_else(PoisonError::into_inner);
+        claims.iter().map(|(shard, claim)| (*shard, claim.number)).collect()
+    }
+
     pub(crate) fn owned(&self) -> Vec<u32> {
         self.claims.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
@@ -120,7 +129,8 @@ impl Journal {
         };
         let author = Author { claim: claim.clone(), at: Timestamp::now() };
         let value = ReadEvent { author, record }.encode();
-        let durable = self.log.append(&self.events.partition(claim.shard), Record { key, value });
+        let to = self.events.partition(claim.shard);
+        let durable = self.lease.check().map(|()| self.log.append(&to, Record { key, value }));
         Written { partition: claim.shard, durable, journal: self.clone() }
     }
 }

@@ -160,6 +160,7 @@ impl Notice {
             accepted_at: Some(time_to_wire(self.row.facts.accepted_at)),
             payload: accepted.payload.into_bytes(),
         };
+        self.shared.check_lease()?;
         send(&self.down, v1::receive_response::Frame::Notice(notice)).await;
         metrics::counter!("bulkhead_notices_total", "nation" => self.shared.home().as_str(),
             "tenant" => self.tenant.to_string())

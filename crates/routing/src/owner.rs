@@ -1,12 +1,12 @@
 //! Who decides: claims the shards that the log assigns and runs what belongs to each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{Log, ShardChange, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Nation, SHARDS, TenantId, shard_of};
-use bulkhead_process::Drain;
+use bulkhead_model::{Cuts, Directory, Nation, Pulses, SHARDS, TenantId, shard_of};
+use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::Dialer;
 use bulkhead_wire::topics;
 use tokio::sync::watch;
@@ -29,6 +29,10 @@ pub struct Parts {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// What is cut.
     pub cuts: watch::Receiver<Arc<Cuts>>,
+    /// What the nodes of the cell say of themselves: who holds what, and whose clock is off.
+    pub pulses: watch::Receiver<Arc<Pulses>>,
+    /// The right to act, asked before each step that cannot be undone.
+    pub lease: Lease,
     /// Dials other nations' doors with this cell's certificate.
     pub dialer: Dialer,
 }
@@ -51,6 +55,11 @@ impl Shared {
         self.parts.cuts.borrow().clone()
     }
 
+    /// Asked right before what cannot be taken back.
+    pub(crate) fn check_lease(&self) -> Result<(), Error> {
+        Ok(self.parts.lease.check()?)
+    }
+
     pub(crate) fn home(&self) -> Nation {
         self.config.nation
     }
@@ -68,8 +77,8 @@ impl Routing {
     /// # Errors
     /// When a topic's name is not one.
     pub fn new(config: Config, parts: Parts) -> Result<Self, Error> {
-        let journal =
-            Journal::new(parts.log.clone(), parts.ledger.clone(), config.nation, config.node.clone())?;
+        let Parts { log, ledger, lease, .. } = parts.clone();
+        let journal = Journal::new(log, ledger, lease, config.nation, config.node.clone())?;
         let shared = Shared { config: Arc::new(config), parts, journal, board: Board::default() };
         let delivery = DeliveryService::new(shared.clone());
         Ok(Self { shared, delivery })
@@ -94,6 +103,12 @@ impl Routing {
     pub fn owned(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
         let journal = self.shared.journal.clone();
         move || u32::try_from(journal.owned().len()).unwrap_or(u32::MAX)
+    }
+
+    /// The claims that this node holds now: number by shard.
+    pub fn claims(&self) -> impl Fn() -> BTreeMap<u32, u64> + Send + Sync + 'static {
+        let journal = self.shared.journal.clone();
+        move || journal.claims()
     }
 
     /// Runs until the drain starts. Whatever fails for one tenant is tried again for that tenant.

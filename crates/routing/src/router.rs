@@ -71,6 +71,10 @@ impl Router {
                 () = drain.started() => return,
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
+            tokio::select! {
+                () = drain.started() => return,
+                () = self.shared.parts.lease.held() => {}
+            }
             if let Err(error) = self.shared.parts.ledger.caught_up().await {
                 warn!(tenant = %self.tenant, %error, "the ledger is behind");
             }
@@ -241,6 +245,7 @@ impl Router {
                 let to = Topic::new(&topic)?.partition(partition);
                 let key = Bytes::copy_from_slice(id.as_bytes());
                 let value = Out { accepted, claim: claim.clone() }.encode();
+                self.shared.check_lease()?;
                 Some((topic, partition, self.shared.parts.log.append(&to, Record { key, value })))
             }
         };

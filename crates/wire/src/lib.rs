@@ -5,6 +5,7 @@
 mod accepted;
 mod envelope;
 mod event;
+mod pulse;
 pub mod record;
 pub mod status;
 mod time;
@@ -28,6 +29,7 @@ pub use event::{
     Author, EventRecord, Facts, ReadEvent, claim_from_wire, claim_to_wire, place_from_wire, place_to_wire,
     reason_from_wire, reason_to_wire, state_from_wire, state_to_wire,
 };
+pub use pulse::{pulse_from_wire, pulse_to_wire};
 pub use time::{from_wire as time_from_wire, to_wire as time_to_wire};
 
 /// Largest gRPC message on either side: a payload of 5 MiB with room for its envelope.

@@ -23,7 +23,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::node::{DirectoryFile, Node, NodeConfig};
+use crate::node::{DirectoryFile, Node, NodeConfig, PulseSettings};
 use dev_json::DevJson;
 use pki::Pki;
 use ports::PortPlan;
@@ -161,6 +161,7 @@ fn node_config(
     Ok(NodeConfig {
         nation,
         data_dir,
+        pulse: PulseSettings::default(),
         credentials: pki.cell(nation)?,
         routing,
         directory: Some(DirectoryFile { name: "directory.toml".into(), text: directory.to_owned() }),

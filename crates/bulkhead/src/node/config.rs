@@ -1,6 +1,7 @@
 //! What a node is made of; one that exists is valid.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bulkhead_model::Nation;
 use bulkhead_routing as routing;
@@ -16,8 +17,25 @@ pub(crate) struct NodeConfig {
     pub(crate) credentials: Credentials,
     /// Name, far cells, windows.
     pub(crate) routing: routing::Config,
+    /// How often it says that it is there, and how old the newest proof of that may be.
+    pub(crate) pulse: PulseSettings,
     /// The directory to publish when it differs from the newest; none: what the control log has.
     pub(crate) directory: Option<DirectoryFile>,
+}
+
+/// The proof under which a node acts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PulseSettings {
+    /// Between two pulses.
+    pub(crate) interval: Duration,
+    /// The newest pulse that came back is at most so old, or the node stops acting.
+    pub(crate) limit: Duration,
+}
+
+impl Default for PulseSettings {
+    fn default() -> Self {
+        Self { interval: bulkhead_control::DEFAULT_INTERVAL, limit: bulkhead_process::lease::DEFAULT_LIMIT }
+    }
 }
 
 /// A directory as it was read.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bulkhead_control::{Follower as ControlFollower, Following, publish_directory};
+use bulkhead_control::{Follower as ControlFollower, Following, Pulse, PulseConfig, publish_directory};
 use bulkhead_ingest::Service as Ingest;
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log};
 use bulkhead_model::Directory;
-use bulkhead_process::{Drain, Health, health};
+use bulkhead_process::{Drain, Health, Lease, health};
 use bulkhead_routing::{DeliveryService, DoorService, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
 use bulkhead_wire::v1;
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-pub(crate) use config::{DirectoryFile, NodeConfig};
+pub(crate) use config::{DirectoryFile, NodeConfig, PulseSettings};
 
 /// How long a draining node waits for what is under way.
 const GRACE: Duration = Duration::from_secs(8);
@@ -98,17 +98,32 @@ impl Node {
         }
         following.caught_up().await;
 
+        let lease = Lease::new(config.pulse.limit);
+        let address = grpc.local_addr().context("the port that tenants reach")?.to_string();
         let dialer = Dialer::new(&config.credentials)?;
         let routing_parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
             directory: following.directory.clone(),
             cuts: following.cuts.clone(),
+            pulses: following.pulses.clone(),
+            lease: lease.clone(),
             dialer,
         };
         let routing = Routing::new(config.routing.clone(), routing_parts)?;
         let (delivery, door) = (routing.delivery(), routing.door());
-        let ingest = ingest(&config, &log, &ledger, &following, &routing, health.clone(), &drain);
+        let pulse = PulseConfig {
+            nation: config.nation,
+            node: config.routing.node.clone(),
+            address,
+            interval: config.pulse.interval,
+            claims: Arc::new(routing.claims()),
+        };
+        let authority = health.condition("authority", "its pulse has not come back yet");
+        let pulse = Pulse::new(pulse, log.clone(), following.clone(), lease.clone(), authority);
+        let pulse_drain = last.clone();
+        followers.spawn(async move { Ok(pulse.run(pulse_drain).await?) });
+        let ingest = ingest(&config, &log, &ledger, &following, &routing, lease, health.clone(), &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
@@ -160,6 +175,7 @@ fn ingest(
     ledger: &Ledger,
     following: &Following,
     routing: &Routing,
+    lease: Lease,
     health: Health,
     drain: &Drain,
 ) -> Ingest {
@@ -172,6 +188,8 @@ fn ingest(
             ledger: ledger.clone(),
             directory: following.directory.clone(),
             cuts: following.cuts.clone(),
+            pulses: following.pulses.clone(),
+            lease,
             node: config.routing.node.clone(),
             nation: config.nation,
             presence: Arc::new(move || board.snapshot()),

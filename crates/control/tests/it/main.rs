@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
+mod pulse;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -13,8 +13,8 @@ use bulkhead_model::{
     Claim, Cuts, Directory, Event, Nation, Numbered, OnDeadline, Operator, OperatorId, Place, Presence,
     Protocol, Quota, ReferralId, ServiceAddress, ServiceId, Supplier, SupplierId, Tenant, TenantId, shard_of,
 };
-use bulkhead_process::Drain;
 use bulkhead_process::capture::Capture;
+use bulkhead_process::{Drain, Lease};
 use bulkhead_transport as transport;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer};
 use bulkhead_wire::record::In;
@@ -168,6 +168,8 @@ impl World {
                 let presence = Presence { connected: true, taking: false, ..Presence::default() };
                 HashMap::from([(tenant_id(RIVERSIDE), presence)])
             }),
+            lease: Lease::always(),
+            pulses: watch::channel(Arc::default()).1,
             ready: Arc::new(move || may_act.load(Ordering::Relaxed)),
             shards: Arc::new(|| 32),
             drain: drain.clone(),

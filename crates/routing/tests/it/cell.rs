@@ -11,7 +11,7 @@ use bulkhead_model::{
     Priority, Protocol, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId,
     Tenant, TenantId,
 };
-use bulkhead_process::Drain;
+use bulkhead_process::{Drain, Lease};
 use bulkhead_routing::{Config, FarCell, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
@@ -130,6 +130,8 @@ impl Cell {
             ledger: ledger.clone(),
             directory,
             cuts,
+            pulses: watch::channel(Arc::default()).1,
+            lease: Lease::always(),
             dialer: Dialer::new(&credentials).unwrap(),
         };
         let routing = Routing::new(config, parts).unwrap();

@@ -2,11 +2,13 @@
 
 use bulkhead_model::{
     CaseId, Claim, Code, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
-    Priority, Reason, ReferralId, ServiceAddress, State, TenantId,
+    Priority, Pulse, Reason, ReferralId, ServiceAddress, State, TenantId,
 };
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};
 use bulkhead_wire::v1::{ControlRecord, DirectoryFact, control_record};
-use bulkhead_wire::{Accepted, Author, EventRecord, Facts, ReadEvent, Unreadable, time_to_wire};
+use bulkhead_wire::{
+    Accepted, Author, EventRecord, Facts, ReadEvent, Unreadable, pulse_to_wire, time_to_wire,
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
@@ -322,7 +324,21 @@ fn control() -> Vec<(&'static str, Record)> {
         at: Some(time_to_wire(at("2026-03-01T11:00:00Z"))),
         fact: Some(control_record::Fact::Directory(fact)),
     };
-    vec![("control-directory", Record::Control(record))]
+    let pulse = Pulse {
+        node: "england-2".into(),
+        address: "10.1.2.3:7443".into(),
+        run: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        number: 4_711,
+        position: 1_000,
+        cuts: [0xc5; 16],
+        claims: [(3, 7), (31, 1)].into(),
+        at: at("2026-03-01T11:00:00Z"),
+    };
+    let pulse = ControlRecord {
+        at: Some(time_to_wire(at("2026-03-01T11:00:00Z"))),
+        fact: Some(control_record::Fact::Pulse(pulse_to_wire(&pulse))),
+    };
+    vec![("control-directory", Record::Control(record)), ("control-pulse", Record::Control(pulse))]
 }
 
 /// SHA-256 of the directory's text.

@@ -1,0 +1,111 @@
+//! The pulse on a real log: what comes back renews the lease, what does not come back does not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulkhead_control::{Error, Following, Pulse, PulseConfig};
+use bulkhead_process::{Drain, Health, Lease};
+use tokio::task::JoinHandle;
+
+use crate::{NATION, World, soon};
+
+/// A node that pulses.
+struct Node {
+    lease: Lease,
+    health: Health,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl Node {
+    fn start(world: &World, name: &str, following: &Following, claims: &[(u32, u64)]) -> Self {
+        let (lease, health) = (Lease::new(Duration::from_millis(800)), Health::new());
+        let claims: BTreeMap<u32, u64> = claims.iter().copied().collect();
+        let config = PulseConfig {
+            nation: NATION,
+            node: name.to_owned(),
+            address: format!("{name}.example:7443"),
+            interval: Duration::from_millis(20),
+            claims: Arc::new(move || claims.clone()),
+        };
+        let condition = health.condition("authority", "starting");
+        let pulse = Pulse::new(config, world.log.clone(), following.clone(), lease.clone(), condition);
+        Self { lease, health, running: tokio::spawn(pulse.run(Drain::new())) }
+    }
+}
+
+#[tokio::test]
+async fn a_pulse_that_comes_back_renews_the_lease_and_tells_the_others() {
+    let world = World::new();
+    let (mut following, ..) = world.follow();
+    let one = Node::start(&world, "wales-1", &following, &[(3, 7)]);
+    let two = Node::start(&world, "wales-2", &following, &[(4, 1)]);
+    soon(one.lease.held()).await;
+    soon(two.lease.held()).await;
+    soon(one.health.ready()).await;
+    let pulses = soon(following.pulses.wait_for(|pulses| pulses.alive().count() == 2)).await.unwrap().clone();
+    let owner = |shard| pulses.owner(shard).map(|heard| heard.pulse.address.clone());
+    assert_eq!(owner(3).as_deref(), Some("wales-1.example:7443"));
+    assert_eq!(owner(4).as_deref(), Some("wales-2.example:7443"));
+    assert_eq!(owner(5), None);
+    assert!(!pulses.clock_is_off("wales-1"));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_read_its_pulse_back_may_not_act() {
+    let world = World::new();
+    let (following, reading, _) = world.follow();
+    let node = Node::start(&world, "wales-1", &following, &[]);
+    soon(node.lease.held()).await;
+    // Its appends still succeed; what it would hear of a cut it hears no more.
+    reading.start();
+    let stale = soon(node.lease.lost()).await;
+    assert!(stale.age.is_some_and(|age| age > stale.limit));
+    soon(async {
+        while node.health.is_ready() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let unmet = node.health.unmet();
+    assert!(
+        unmet[0].name == "authority" && unmet[0].reason.contains("over the limit of 800 ms"),
+        "{unmet:?}"
+    );
+}
+
+#[tokio::test]
+async fn two_processes_of_one_name_do_not_both_go_on() {
+    let world = World::new();
+    let (following, ..) = world.follow();
+    let first = Node::start(&world, "wales-1", &following, &[]);
+    let second = Node::start(&world, "wales-1", &following, &[]);
+    let ended = soon(async {
+        tokio::select! { ended = first.running => ended, ended = second.running => ended }
+    })
+    .await;
+    assert!(matches!(ended.unwrap(), Err(Error::NameTaken { node }) if node == "wales-1"));
+}
+
+#[tokio::test]
+async fn a_restart_finds_the_pulses_of_its_former_life_and_goes_on() {
+    let world = World::new();
+    let (following, ..) = world.follow();
+    let former = Node::start(&world, "wales-1", &following, &[]);
+    soon(former.lease.held()).await;
+    former.running.abort();
+    let now = Node::start(&world, "wales-1", &following, &[]);
+    soon(now.lease.held()).await;
+    assert!(!now.running.is_finished());
+}
+
+#[tokio::test]
+async fn pulses_are_no_facts_of_authority() {
+    let world = World::new();
+    let (mut following, ..) = world.follow();
+    let node = Node::start(&world, "wales-1", &following, &[]);
+    soon(following.pulses.wait_for(|pulses| pulses.all().any(|heard| heard.pulse.number > 5))).await.unwrap();
+    assert_eq!(following.cuts.borrow().position, 0);
+    assert!(following.position() > 4);
+    assert!(!node.running.is_finished());
+}

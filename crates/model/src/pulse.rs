@@ -1,0 +1,178 @@
+//! Pulses: what each node of a cell says of itself, over and over, in the control log.
+//!
+//! A pulse that came back is the proof under which a node acts; the newest of every node together are the
+//! membership of the cell: who is alive, who holds which shard and where it is reached, whose clock is off.
+//! Times are the log's own, so that every node that has read as far judges alike.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A node whose newest pulse lies this far behind the newest of all is taken for gone.
+pub const GONE_AFTER: Duration = Duration::from_secs(3);
+/// A node that was renamed or taken away is not remembered for ever.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+/// A clock that is further than this from most others does not decide about deadlines.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// Its name, for example `england-1`.
+    pub node: String,
+    /// `host:port` at which its tenants reach it.
+    pub address: String,
+    /// Made anew at each start, so that a node that was restarted is told from its former life.
+    pub run: u128,
+    /// From 1, rises with each pulse of a run.
+    pub number: u64,
+    /// The newest control record that it knew when it sent this.
+    pub position: u64,
+    /// Of the cuts that it had in force.
+    pub cuts: [u8; 16],
+    /// The shards that it held, with the numbers of its claims.
+    pub claims: BTreeMap<u32, u64>,
+    /// Its clock when it sent this.
+    pub at: Timestamp,
+}
+
+/// A node, by its newest pulse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What the node said.
+    pub pulse: Pulse,
+    /// When the log took it, by the log's clock.
+    pub heard_at: Timestamp,
+}
+
+/// The newest pulse of each node of a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pulses {
+    newest: BTreeMap<String, Member>,
+}
+
+impl Pulses {
+    /// Takes the next pulse of the log. Offsets order them, so the later one of a node replaces the earlier.
+    pub fn hear(&mut self, pulse: Pulse, heard_at: Timestamp) {
+        self.newest.insert(pulse.node.clone(), Member { pulse, heard_at });
+        let latest = self.latest();
+        self.newest.retain(|_, heard| is_near(heard.heard_at, latest, FORGOTTEN_AFTER));
+    }
+
+    /// Every node that was heard within a day, gone or not, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Member> {
+        self.newest.values()
+    }
+
+    /// The nodes that are alive as far as the log shows, by name.
+    pub fn alive(&self) -> impl Iterator<Item = &Member> {
+        let latest = self.latest();
+        self.newest.values().filter(move |heard| is_near(heard.heard_at, latest, GONE_AFTER))
+    }
+
+    /// The node of that name, when it is alive.
+    pub fn node(&self, name: &str) -> Option<&Member> {
+        self.alive().find(|heard| heard.pulse.node == name)
+    }
+
+    /// Who holds a shard: the highest claim among the living.
+    pub fn owner(&self, shard: u32) -> Option<&Member> {
+        self.alive()
+            .filter_map(|heard| Some((*heard.pulse.claims.get(&shard)?, heard)))
+            .max_by_key(|(number, _)| *number)
+            .map(|(_, heard)| heard)
+    }
+
+    /// Whether a node's clock is further from most of the others than it may be. It is compared with the log's
+    /// clock and those of the other living nodes; one that was not heard has not been compared.
+    pub fn clock_is_off(&self, name: &str) -> bool {
+        let Some(own) = self.node(name) else { return false };
+        let own = offset(own);
+        let others = self.alive().filter(|heard| heard.pulse.node != name).map(offset);
+        let others: Vec<_> = others.chain([SignedDuration::ZERO]).collect();
+        let far = others.iter().filter(|other| (own - **other).unsigned_abs() > CLOCK_TOLERANCE).count();
+        far * 2 > others.len()
+    }
+
+    fn latest(&self) -> Timestamp {
+        self.newest.values().map(|heard| heard.heard_at).max().unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// How far its clock was before the log's.
+fn offset(heard: &Member) -> SignedDuration {
+    heard.pulse.at.duration_since(heard.heard_at)
+}
+
+fn is_near(at: Timestamp, latest: Timestamp, within: Duration) -> bool {
+    latest.duration_since(at).unsigned_abs() <= within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    /// Pulses as (node, claims, how far its clock is off, when it was heard).
+    fn heard(pulses: &[(&str, &[(u32, u64)], i64, i64)]) -> Pulses {
+        let mut all = Pulses::default();
+        for (node, claims, off, at) in pulses {
+            let pulse = Pulse {
+                node: (*node).to_owned(),
+                address: format!("{node}:1"),
+                run: 1,
+                number: 1,
+                position: 0,
+                cuts: [0; 16],
+                claims: claims.iter().copied().collect(),
+                at: second(at + off),
+            };
+            all.hear(pulse, second(*at));
+        }
+        all
+    }
+
+    #[test]
+    fn the_highest_claim_among_the_living_owns_a_shard() {
+        let check = |pulses: &[(&str, &[(u32, u64)], i64, i64)], expected: Option<&str>| {
+            let all = heard(pulses);
+            assert_eq!(all.owner(4).map(|heard| heard.pulse.node.as_str()), expected, "{pulses:?}");
+        };
+        check(&[], None);
+        check(&[("a", &[(4, 7)], 0, 0), ("b", &[], 0, 0)], Some("a"));
+        check(&[("a", &[(4, 7)], 0, 0), ("b", &[(4, 8)], 0, 0)], Some("b"));
+        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(4, 8)], 0, 1)], Some("a"));
+        // Its owner has gone silent, and the next has not claimed yet.
+        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(5, 8)], 0, 4)], None);
+        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(4, 8)], 0, 4)], Some("b"));
+    }
+
+    #[test]
+    fn a_clock_is_off_when_most_others_say_so() {
+        let check = |pulses: &[(&str, &[(u32, u64)], i64, i64)], expected: &[&str]| {
+            let all = heard(pulses);
+            let off: Vec<_> = ["a", "b", "c"].into_iter().filter(|name| all.clock_is_off(name)).collect();
+            assert_eq!(off, expected, "{pulses:?}");
+        };
+        check(&[], &[]);
+        check(&[("a", &[], 4, 0)], &[]);
+        check(&[("a", &[], 3600, 0)], &["a"]);
+        check(&[("a", &[], -3600, 0), ("b", &[], 0, 0)], &["a"]);
+        check(&[("a", &[], 3600, 0), ("b", &[], 0, 0), ("c", &[], 1, 0)], &["a"]);
+        // The log's own clock is the one that is wrong.
+        check(&[("a", &[], 3600, 0), ("b", &[], 3601, 0), ("c", &[], 3602, 0)], &[]);
+        // One that is gone is not compared with.
+        check(&[("b", &[], 3600, 0), ("a", &[], 3600, 9)], &["a"]);
+    }
+
+    #[test]
+    fn of_one_node_the_later_pulse_counts() {
+        let all = heard(&[("a", &[(1, 1)], 0, 0), ("a", &[(2, 1)], 0, 1)]);
+        assert_eq!(all.all().count(), 1);
+        assert!(all.owner(1).is_none() && all.owner(2).is_some());
+    }
+}
