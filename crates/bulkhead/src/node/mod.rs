@@ -110,7 +110,7 @@ impl Node {
             lease: lease.clone(),
             dialer,
         };
-        let routing = Routing::new(config.routing.clone(), routing_parts)?;
+        let routing = Routing::new(config.routing.clone(), routing_parts.clone())?;
         let (delivery, door) = (routing.delivery(), routing.door());
         let pulse = PulseConfig {
             nation: config.nation,
@@ -123,7 +123,7 @@ impl Node {
         let pulse = Pulse::new(pulse, log.clone(), following.clone(), lease.clone(), authority);
         let pulse_drain = last.clone();
         followers.spawn(async move { Ok(pulse.run(pulse_drain).await?) });
-        let ingest = ingest(&config, &log, &ledger, &following, &routing, lease, health.clone(), &drain);
+        let ingest = ingest(&config, routing_parts, &routing, health.clone(), &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
@@ -169,27 +169,18 @@ async fn control_follower_task(follower: ControlFollower, drain: Drain) -> Resul
     Ok(follower.run(drain).await?)
 }
 
-fn ingest(
-    config: &NodeConfig,
-    log: &Arc<dyn Log>,
-    ledger: &Ledger,
-    following: &Following,
-    routing: &Routing,
-    lease: Lease,
-    health: Health,
-    drain: &Drain,
-) -> Ingest {
+fn ingest(config: &NodeConfig, with: Parts, routing: &Routing, health: Health, drain: &Drain) -> Ingest {
     let board = routing.board();
     let owned = routing.owned();
     Ingest::new(
         bulkhead_ingest::Config::default(),
         bulkhead_ingest::Parts {
-            log: log.clone(),
-            ledger: ledger.clone(),
-            directory: following.directory.clone(),
-            cuts: following.cuts.clone(),
-            pulses: following.pulses.clone(),
-            lease,
+            log: with.log,
+            ledger: with.ledger,
+            directory: with.directory,
+            cuts: with.cuts,
+            pulses: with.pulses,
+            lease: with.lease,
             node: config.routing.node.clone(),
             nation: config.nation,
             presence: Arc::new(move || board.snapshot()),
