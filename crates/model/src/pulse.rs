@@ -117,8 +117,10 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// Pulses as (node, claims, how far its clock is off, when it was heard).
-    fn heard(pulses: &[(&str, &[(u32, u64)], i64, i64)]) -> Pulses {
+    /// A node, its claims, how far its clock is off, when it was heard.
+    type Row<'a> = (&'a str, &'a [(u32, u64)], i64, i64);
+
+    fn heard(pulses: &[Row<'_>]) -> Pulses {
         let mut all = Pulses::default();
         for (node, claims, off, at) in pulses {
             let pulse = Pulse {
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_highest_claim_among_the_living_owns_a_shard() {
-        let check = |pulses: &[(&str, &[(u32, u64)], i64, i64)], expected: Option<&str>| {
+        let check = |pulses: &[Row<'_>], expected: Option<&str>| {
             let all = heard(pulses);
             assert_eq!(all.owner(4).map(|heard| heard.pulse.node.as_str()), expected, "{pulses:?}");
         };
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_off_when_most_others_say_so() {
-        let check = |pulses: &[(&str, &[(u32, u64)], i64, i64)], expected: &[&str]| {
+        let check = |pulses: &[Row<'_>], expected: &[&str]| {
             let all = heard(pulses);
             let off: Vec<_> = ["a", "b", "c"].into_iter().filter(|name| all.clock_is_off(name)).collect();
             assert_eq!(off, expected, "{pulses:?}");

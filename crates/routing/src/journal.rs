@@ -127,10 +127,15 @@ impl Journal {
             EventRecord::Decision { id, .. } => Bytes::copy_from_slice(id.as_bytes()),
             EventRecord::Claimed | EventRecord::Settled { .. } => Bytes::new(),
         };
+        let to = self.events.partition(claim.shard);
+        let may = match &record {
+            // A claim decides nothing, and a node that starts has no pulse yet.
+            EventRecord::Claimed => Ok(()),
+            EventRecord::Decision { .. } | EventRecord::Settled { .. } => self.lease.check(),
+        };
         let author = Author { claim: claim.clone(), at: Timestamp::now() };
         let value = ReadEvent { author, record }.encode();
-        let to = self.events.partition(claim.shard);
-        let durable = self.lease.check().map(|()| self.log.append(&to, Record { key, value }));
+        let durable = may.map(|()| self.log.append(&to, Record { key, value }));
         Written { partition: claim.shard, durable, journal: self.clone() }
     }
 }
