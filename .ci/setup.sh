@@ -1,4 +1,4 @@
-# What ./run and ./test have in common: compilers and Rust. Sourced, not run. It says what it installs,
+# What ./run, ./test and deploy/kafka have in common: Debian packages, compilers, Rust. Sourced, not run. It says what it installs,
 # does nothing that is done already, and never asks.
 
 RUST_NEEDED=1.95
@@ -47,4 +47,15 @@ need_rust() {
 
 need_compilers() {
     need_commands gcc=gcc g++=g++ make=make pkg-config=pkg-config
+    need_libraries zlib1g-dev=zlib libssl-dev=openssl
+}
+
+# need_libraries PACKAGE=NAME...: installs the packages of those that pkg-config does not find. Kafka's client is
+# compiled against them.
+need_libraries() {
+    local pair missing=()
+    for pair in "$@"; do
+        pkg-config --exists "${pair#*=}" || missing+=("${pair%%=*}")
+    done
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }

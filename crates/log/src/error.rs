@@ -9,7 +9,7 @@ use crate::{Partition, Topic};
 #[non_exhaustive]
 pub enum Error {
     /// Not a name that every log takes.
-    #[error("topic name {name:?} is not 1 to 249 of A-Z a-z 0-9 . _ -")]
+    #[error("topic name {name:?} is not 1 to 200 of A-Z a-z 0-9 . _ -")]
     BadTopic {
         /// What was given.
         name: String,
@@ -94,6 +94,47 @@ pub enum Error {
         /// The value that it must have.
         wanted: &'static str,
     },
+    /// The log, or a topic in it, is not set up so that it can keep what it promises.
+    #[error("{what} is {found}, not {wanted}: {change}")]
+    Unfit {
+        /// The setting, and of what.
+        what: String,
+        /// Its value.
+        found: String,
+        /// The value that it must have.
+        wanted: String,
+        /// What to do about it.
+        change: &'static str,
+    },
+    /// What is kept there belongs to another cell.
+    #[error(
+        "prefix {prefix:?} belongs to the cell {owner:?}, not to {cell:?}: give this cell another prefix"
+    )]
+    OtherCell {
+        /// The prefix of both.
+        prefix: String,
+        /// The cell that had it first.
+        owner: String,
+        /// The cell that asked for it.
+        cell: String,
+    },
+    /// The log cannot be reached.
+    #[error("no answer while {doing}: {cause}")]
+    Unreachable {
+        /// What was being done.
+        doing: &'static str,
+        /// What the connections said last.
+        cause: String,
+    },
+    /// The log did not let us: the credentials are wrong, or they do not allow it. For an append, nothing was
+    /// written.
+    #[error("not permitted while {doing}: {cause}")]
+    Denied {
+        /// What was being done.
+        doing: &'static str,
+        /// What was said about it.
+        cause: String,
+    },
     /// The configuration contradicts itself.
     #[error("log configuration: {reason}")]
     BadConfig {
@@ -129,6 +170,7 @@ impl Error {
             | Self::UnknownPartition { .. }
             | Self::TooLarge { .. }
             | Self::QueueFull { .. }
+            | Self::Denied { .. }
             | Self::Closed => true,
             Self::TopicDiffers { .. }
             | Self::BadPartitions { .. }
@@ -136,6 +178,9 @@ impl Error {
             | Self::PastEnd { .. }
             | Self::Locked { .. }
             | Self::NotDurable { .. }
+            | Self::Unfit { .. }
+            | Self::OtherCell { .. }
+            | Self::Unreachable { .. }
             | Self::BadConfig { .. }
             | Self::Corrupt { .. }
             | Self::Store { .. } => false,

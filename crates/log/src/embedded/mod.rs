@@ -8,7 +8,6 @@
 //! `reader` → `tail`, or `shelf` when it is behind.
 
 mod batch;
-mod budget;
 mod catalog;
 mod compaction;
 mod config;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
-use super::{budget::Budget, shared::Shared, shelf, tail::Tail, track::Track};
-use crate::{Entry, Error, Partition, Reader, ReaderLimits, Start};
+use super::{shared::Shared, shelf, tail::Tail, track::Track};
+use crate::{Entry, Error, Partition, Reader, ReaderLimits, Start, budget::Budget};
 
 /// How many partitions share one answer at most, so that each of them gets a run worth fetching.
 const SHARERS: usize = 16;

@@ -13,12 +13,11 @@ use rusqlite::{Connection, Row, params};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
-    budget::Budget,
     connection::{failed, to_read},
     lock::hold,
     track::{Track, offset_of, place},
 };
-use crate::{Entry, Error, Partition, Record};
+use crate::{Entry, Error, Partition, Record, budget::Budget};
 
 /// How many reads of the file run at a time; more wait for their turn.
 const READS: usize = 4;

@@ -9,11 +9,10 @@ use std::{
 };
 
 use super::{
-    budget::Budget,
     lock::{hold_to_read, hold_to_write},
     track::{Track, place},
 };
-use crate::Entry;
+use crate::{Entry, budget::Budget};
 
 /// What an entry takes besides its bytes, so that empty ones count.
 const OVERHEAD: usize = 256;

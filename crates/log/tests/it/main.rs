@@ -6,6 +6,7 @@ mod child;
 mod conformance;
 mod embedded;
 mod idle;
+mod kafka;
 mod kill;
 mod measure;
 mod numbers;

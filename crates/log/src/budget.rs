@@ -1,4 +1,4 @@
-//! How much one answer of a reader may hold, and how the partitions share it.
+//! How much one answer of a reader may hold, and how the partitions share it, in every log.
 
 use crate::ReaderLimits;
 
@@ -7,7 +7,7 @@ use crate::ReaderLimits;
 /// Each partition may take an equal share. The first entry of a turn may be larger than the share, as long as it
 /// fits into the answer; the first of the answer may be larger than everything, or it would never come.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     limits: ReaderLimits,
     share: ReaderLimits,
     taken: ReaderLimits,
@@ -18,7 +18,7 @@ const NOTHING: ReaderLimits = ReaderLimits { max_bytes: 0, max_entries: 0 };
 
 impl Budget {
     /// For an answer within these limits, shared by so many.
-    pub(super) fn new(limits: ReaderLimits, sharers: usize) -> Self {
+    pub(crate) fn new(limits: ReaderLimits, sharers: usize) -> Self {
         let sharers = sharers.max(1);
         let limits = ReaderLimits { max_entries: limits.max_entries.max(1), ..limits };
         let share = ReaderLimits {
@@ -29,14 +29,14 @@ impl Budget {
     }
 
     /// The next partition's turn begins. False: nothing more may be taken.
-    pub(super) fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
         self.this_turn = NOTHING;
         self.taken.max_entries < self.limits.max_entries
             && (self.taken.max_entries == 0 || self.taken.max_bytes < self.limits.max_bytes)
     }
 
     /// Takes an entry of that size, or not.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
         let first_of_turn = self.this_turn.max_entries == 0;
         let in_share = self.this_turn.max_bytes + bytes <= self.share.max_bytes
             && self.this_turn.max_entries < self.share.max_entries;

@@ -1,0 +1,141 @@
+//! Questions to the brokers that no reader or producer asks: what topics there are, and what partitions hold.
+//!
+//! Every call blocks its thread until there is an answer or time has run out.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+};
+
+use super::{
+    client::{self, Ear},
+    config::KafkaConfig,
+    faults,
+};
+use crate::Error;
+
+/// How long an answer is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long between two questions about what is moving.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A client that only asks.
+pub(super) struct Asker {
+    consumer: BaseConsumer<Ear>,
+    ear: Ear,
+}
+
+/// A topic as the brokers see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) partitions: u32,
+    /// The least number of replicas that one of its partitions has.
+    pub(super) replicas: usize,
+    /// Whether each partition has a leader, so that it can be used.
+    pub(super) led: bool,
+}
+
+/// What each of some partitions holds.
+pub(super) type Bounds = HashMap<(String, i32), Result<Range<u64>, Code>>;
+
+impl Asker {
+    pub(super) fn new(config: &KafkaConfig) -> Result<Self, Error> {
+        let ear = Ear::default();
+        let consumer = BaseConsumer::from_config_and_context(&client::asking(config), ear.clone());
+        let consumer =
+            consumer.map_err(|e| Error::Store { doing: "making a client", cause: e.to_string() })?;
+        Ok(Self { consumer, ear })
+    }
+
+    pub(super) fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
+    /// The numbers of the brokers that are there.
+    pub(super) fn brokers(&self) -> Result<Vec<i32>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
+        Ok(metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect())
+    }
+
+    /// A topic, by the brokers' name. `None`: there is none.
+    pub(super) fn topic(&self, name: &str) -> Result<Option<Seen>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(name), PATIENCE)?;
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+            return Ok(None);
+        };
+        match topic.error().map(Code::from) {
+            None | Some(Code::LeaderNotAvailable) => {}
+            Some(code) if faults::is_absent(code) => return Ok(None),
+            Some(code) => return Err(KafkaError::MetadataFetch(code)),
+        }
+        let partitions = topic.partitions();
+        Ok(Some(Seen {
+            partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX),
+            replicas: partitions.iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+            led: !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0),
+        }))
+    }
+
+    /// What these partitions hold. One question for all of them at a broker, not one for each. While leaders move,
+    /// it is asked again.
+    pub(super) fn bounds(&self, partitions: &[(String, i32)]) -> Result<Bounds, KafkaError> {
+        let begin = Instant::now();
+        loop {
+            let answer = self.bounds_now(partitions);
+            let passing = match &answer {
+                Ok(bounds) => {
+                    bounds.values().any(|bounds| bounds.as_ref().is_err_and(|c| faults::is_passing(*c)))
+                }
+                Err(error) => error.rdkafka_error_code().is_some_and(faults::is_passing),
+            };
+            if !passing || begin.elapsed() > PATIENCE {
+                return answer;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn bounds_now(&self, partitions: &[(String, i32)]) -> Result<Bounds, KafkaError> {
+        let firsts = self.offsets(partitions, Offset::Beginning)?;
+        let ends = self.offsets(partitions, Offset::End)?;
+        let both = partitions.iter().map(|partition| {
+            let of = |offsets: &HashMap<_, _>| offsets.get(partition).copied().unwrap_or(Err(Code::Fail));
+            let bounds = of(&firsts).and_then(|first| Ok(first..of(&ends)?.max(first)));
+            (partition.clone(), bounds)
+        });
+        Ok(both.collect())
+    }
+
+    fn offsets(
+        &self,
+        partitions: &[(String, i32)],
+        which: Offset,
+    ) -> Result<HashMap<(String, i32), Result<u64, Code>>, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, number) in partitions {
+            list.add_partition_offset(topic, *number, which)?;
+        }
+        // The beginning and the end are times too, of which the first and the last offset are asked for.
+        let list = self.consumer.offsets_for_times(list, PATIENCE)?;
+        let found = list.elements();
+        let found = found.iter().map(|element| {
+            let offset = match (element.error(), element.offset()) {
+                (Err(error), _) => Err(error.rdkafka_error_code().unwrap_or(Code::Fail)),
+                (Ok(()), Offset::Offset(offset)) => u64::try_from(offset).map_err(|_| Code::NoOffset),
+                (Ok(()), _) => Err(Code::NoOffset),
+            };
+            ((element.topic().to_owned(), element.partition()), offset)
+        });
+        Ok(found.collect())
+    }
+}

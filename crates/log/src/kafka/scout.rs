@@ -1,0 +1,161 @@
+//! Finds out what is wrong with a lane's partitions: the topic is gone, the start is past the end, what lay there was
+//! trimmed. Consumers say that something is, and not where.
+//!
+//! One thread for all lanes, so that a broker that does not answer holds up no reader.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use rdkafka::error::KafkaError;
+use tracing::{debug, warn};
+
+use super::{
+    asker::Asker,
+    faults,
+    feed::Feed,
+    lane::Lane,
+    shapes::{Shapes, check},
+};
+use crate::Error;
+
+/// How many lanes may be in question at a time. One more is asked about when it complains again.
+const QUESTIONS: usize = 256;
+/// How long between two looks at what is in doubt.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often in a row a topic must be missing: brokers learn of a new one at different times.
+const MISSING: u32 = 6;
+/// How often in a row a position must be past the end.
+const PAST: u32 = 2;
+
+/// Where lanes ask.
+pub(super) struct Scout {
+    questions: SyncSender<Question>,
+}
+
+struct Question {
+    lane: Arc<Lane>,
+    feeds: Vec<Arc<Feed>>,
+}
+
+impl Scout {
+    /// Starts the thread, which ends when the last lane and the log are gone.
+    pub(super) fn start(asker: Arc<Asker>, shapes: Arc<Shapes>) -> Result<Arc<Self>, Error> {
+        let (questions, asked) = sync_channel(QUESTIONS);
+        thread::Builder::new()
+            .name("log-scout".into())
+            .spawn(move || run(&asker, &shapes, &asked))
+            .map_err(|e| Error::Store { doing: "starting the scout", cause: e.to_string() })?;
+        Ok(Arc::new(Self { questions }))
+    }
+
+    /// Has these looked at, unless this lane is being looked at already.
+    pub(super) fn ask(&self, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) {
+        if !lane.in_question.swap(true, Ordering::AcqRel)
+            && self.questions.try_send(Question { lane: lane.clone(), feeds }).is_err()
+        {
+            lane.in_question.store(false, Ordering::Release);
+        }
+    }
+}
+
+fn run(asker: &Asker, shapes: &Shapes, asked: &Receiver<Question>) {
+    while let Ok(Question { lane, mut feeds }) = asked.recv() {
+        // What is said from here on is a new question.
+        lane.in_question.store(false, Ordering::Release);
+        while !feeds.is_empty() {
+            feeds = look(asker, shapes, &lane, feeds);
+            if !feeds.is_empty() {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+/// Looks at each once, and answers those that must be looked at again.
+fn look(asker: &Asker, shapes: &Shapes, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) -> Vec<Arc<Feed>> {
+    let mut doubtful = Vec::new();
+    let mut there = Vec::new();
+    for feed in feeds {
+        match asker.topic(&feed.topic) {
+            Ok(seen) => match missing(&feed, seen.map(|seen| seen.partitions)) {
+                None => there.push(feed),
+                Some(fault) => {
+                    shapes.remove(&feed.partition.topic);
+                    suspect(lane, feed, MISSING, fault, &mut doubtful);
+                }
+            },
+            Err(error) => unanswered(asker, lane, feed, &error, &mut doubtful),
+        }
+    }
+    let places: Vec<_> = there.iter().map(|feed| (feed.topic.clone(), feed.number)).collect();
+    if places.is_empty() {
+        return doubtful;
+    }
+    let bounds = match asker.bounds(&places) {
+        Ok(bounds) => bounds,
+        Err(error) => {
+            debug!(%error, "bounds of what is in doubt");
+            doubtful.extend(there);
+            return doubtful;
+        }
+    };
+    for (feed, place) in there.into_iter().zip(places) {
+        let Some(Ok(bounds)) = bounds.get(&place) else {
+            doubtful.push(feed);
+            continue;
+        };
+        let (partition, offset, end) = (feed.partition.clone(), feed.next(), bounds.end);
+        if offset > end {
+            suspect(lane, feed, PAST, Error::PastEnd { partition, offset, end }, &mut doubtful);
+            continue;
+        }
+        if offset < bounds.start {
+            warn!(%partition, offset, first = bounds.start, "what was to be read next is not kept any more");
+            feed.skip_to(bounds.start);
+        }
+        feed.trust();
+        // A consumer that has complained about a partition has left it.
+        feed.again();
+        lane.touch(&feed);
+    }
+    doubtful
+}
+
+/// Why a feed cannot be read at all, by how many partitions its topic has.
+fn missing(feed: &Feed, partitions: Option<u32>) -> Option<Error> {
+    let Some(partitions) = partitions else {
+        return Some(Error::UnknownTopic { topic: feed.partition.topic.clone() });
+    };
+    check(&feed.partition, partitions).err()
+}
+
+fn suspect(lane: &Arc<Lane>, feed: Arc<Feed>, times: u32, fault: Error, doubtful: &mut Vec<Arc<Feed>>) {
+    if feed.suspect(times, fault) {
+        doubtful.push(feed);
+    } else {
+        lane.touch(&feed);
+    }
+}
+
+fn unanswered(
+    asker: &Asker,
+    lane: &Arc<Lane>,
+    feed: Arc<Feed>,
+    error: &KafkaError,
+    doubtful: &mut Vec<Arc<Feed>>,
+) {
+    if error.rdkafka_error_code().is_some_and(faults::is_denied) {
+        let fault = faults::failed("reading", error, asker.ear());
+        suspect(lane, feed, PAST, fault, doubtful);
+    } else {
+        debug!(partition = %feed.partition, %error, "a topic in doubt");
+        doubtful.push(feed);
+    }
+}

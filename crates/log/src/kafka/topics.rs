@@ -1,0 +1,223 @@
+//! Making topics, and looking at those that are there.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    config::FromClientConfigAndContext,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+};
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::{
+    asker::{PATIENCE, Seen},
+    blocking::Blocking,
+    client::{self, Ear},
+    config::KafkaConfig,
+    faults,
+    names::Names,
+    requirements::{self, Settings},
+};
+use crate::{Error, Partition, TopicSpec};
+
+/// How long a new topic may take until all its partitions can be used.
+const PROPAGATION: Duration = Duration::from_secs(15);
+/// How long between two looks at a new topic.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What makes topics and looks at them.
+pub(super) struct Topics {
+    config: KafkaConfig,
+    names: Names,
+    admin: AdminClient<Ear>,
+    ear: Ear,
+}
+
+impl Topics {
+    pub(super) fn new(config: &KafkaConfig, names: &Names) -> Result<Self, Error> {
+        let ear = Ear::default();
+        let admin = AdminClient::from_config_and_context(&client::asking(config), ear.clone());
+        let admin = admin.map_err(|e| Error::Store { doing: "making a client", cause: e.to_string() })?;
+        Ok(Self { config: config.clone(), names: names.clone(), admin, ear })
+    }
+
+    /// Whether the brokers are set up for us.
+    pub(super) async fn check_brokers(&self, asking: &Blocking) -> Result<(), Error> {
+        let brokers = asking.ask("asking for the brokers", |asker| asker.brokers()).await?;
+        for id in brokers {
+            match self.describe(&[ResourceSpecifier::Broker(id)]).await {
+                Ok(found) => {
+                    found.values().try_for_each(|settings| requirements::check_broker(id, settings))?;
+                }
+                Err(error @ Error::Denied { .. }) => return Err(error),
+                // One that is down must not keep a node from starting.
+                Err(error) => warn!(broker = id, %error, "the settings of a broker are not known"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks those that exist, all before any is made; makes the others.
+    pub(super) async fn ensure(&self, specs: &[TopicSpec], asking: &Blocking) -> Result<(), Error> {
+        let mut there = Vec::new();
+        let mut missing = Vec::new();
+        for spec in specs {
+            match self.look(spec, asking).await? {
+                Some(seen) => there.push((spec, seen)),
+                None => missing.push(spec),
+            }
+        }
+        self.check(&there).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let theirs = self.make(&missing).await?;
+        let mut made = Vec::new();
+        for spec in missing {
+            let seen = self.await_use(spec, asking).await?;
+            if theirs.contains(spec) {
+                made.push((spec, seen));
+            }
+        }
+        // Another node was quicker; what it made must be what we want.
+        self.check(&made).await
+    }
+
+    async fn look(&self, spec: &TopicSpec, asking: &Blocking) -> Result<Option<Seen>, Error> {
+        let name = self.names.of(&spec.topic);
+        asking.ask("asking for a topic", move |asker| asker.topic(&name)).await
+    }
+
+    async fn check(&self, there: &[(&TopicSpec, Seen)]) -> Result<(), Error> {
+        for (spec, seen) in there {
+            requirements::differs(&spec.topic, seen.partitions, spec.partitions, "partitions")?;
+        }
+        let names: Vec<_> = there.iter().map(|(spec, _)| self.names.of(&spec.topic)).collect();
+        let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let settings = self.describe(&resources).await?;
+        for ((spec, seen), name) in there.iter().zip(&names) {
+            let settings = settings.get(name).cloned().unwrap_or_default();
+            requirements::check(&self.config, spec, *seen, &settings)?;
+        }
+        Ok(())
+    }
+
+    /// Makes topics. Those are answered that were there by then.
+    async fn make(&self, missing: &[&TopicSpec]) -> Result<Vec<TopicSpec>, Error> {
+        let names: Vec<_> = missing.iter().map(|spec| self.names.of(&spec.topic)).collect();
+        let settings: Vec<_> =
+            missing.iter().map(|spec| requirements::settings(&self.config, spec.compacted)).collect();
+        let mut new = Vec::new();
+        for ((spec, name), settings) in missing.iter().zip(&names).zip(&settings) {
+            let partitions = i32::try_from(spec.partitions).map_err(|_| bad_partitions(spec))?;
+            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.config.replicas.into()));
+            new.push(settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value)));
+        }
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let made =
+            self.admin.create_topics(&new, &options).await.map_err(|e| self.failed("making topics", &e))?;
+        let mut theirs = Vec::new();
+        for (spec, made) in missing.iter().zip(made) {
+            match made {
+                Ok(_) => {}
+                Err((_, Code::TopicAlreadyExists)) => theirs.push((*spec).clone()),
+                Err((name, code)) => return Err(self.not_made(spec, &name, code)),
+            }
+        }
+        Ok(theirs)
+    }
+
+    fn not_made(&self, spec: &TopicSpec, name: &str, code: Code) -> Error {
+        match code {
+            Code::InvalidReplicationFactor => Error::Unfit {
+                what: "the number of brokers".to_owned(),
+                found: "too small".to_owned(),
+                wanted: format!("at least {}", self.config.replicas),
+                change: "start more brokers, or configure fewer replicas where a lost broker may lose records",
+            },
+            Code::InvalidPartitions => bad_partitions(spec),
+            code if faults::is_denied(code) => {
+                Error::Denied { doing: "making topics", cause: format!("{name}: {code}") }
+            }
+            code => Error::Store { doing: "making topics", cause: format!("{name}: {code}") },
+        }
+    }
+
+    /// Waits until a topic that was made can be used.
+    async fn await_use(&self, spec: &TopicSpec, asking: &Blocking) -> Result<Seen, Error> {
+        let begin = Instant::now();
+        loop {
+            if let Some(seen) = self.look(spec, asking).await?
+                && seen.led
+            {
+                return Ok(seen);
+            }
+            if begin.elapsed() > PROPAGATION {
+                let cause = format!("topic {} was made and has no leader yet", spec.topic);
+                return Err(Error::Unreachable { doing: "making topics", cause });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// The settings of these, by their names.
+    async fn describe(
+        &self,
+        resources: &[ResourceSpecifier<'_>],
+    ) -> Result<HashMap<String, Settings>, Error> {
+        const DOING: &str = "asking for settings";
+        if resources.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let described = self.admin.describe_configs(resources, &options).await;
+        let mut found = HashMap::new();
+        for resource in described.map_err(|e| self.failed(DOING, &e))? {
+            let resource = resource.map_err(|code| self.failed(DOING, &KafkaError::AdminOp(code)))?;
+            let name = match resource.specifier {
+                rdkafka::admin::OwnedResourceSpecifier::Topic(name)
+                | rdkafka::admin::OwnedResourceSpecifier::Group(name) => name,
+                rdkafka::admin::OwnedResourceSpecifier::Broker(id) => id.to_string(),
+            };
+            let entries = resource.entries.into_iter();
+            found.insert(name, entries.filter_map(|entry| Some((entry.name, entry.value?))).collect());
+        }
+        Ok(found)
+    }
+
+    /// Gives up what lies below an offset that is there.
+    pub(super) async fn delete_before(&self, partition: &Partition, offset: u64) -> Result<(), Error> {
+        const DOING: &str = "trimming";
+        let mut list = TopicPartitionList::new();
+        let number = i32::try_from(partition.number).unwrap_or(i32::MAX);
+        let offset = rdkafka::Offset::Offset(offset.try_into().unwrap_or(i64::MAX));
+        list.add_partition_offset(&self.names.of(&partition.topic), number, offset)
+            .map_err(|e| self.failed(DOING, &e))?;
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let begin = Instant::now();
+        loop {
+            let answer = self.admin.delete_records(&list, &options).await;
+            let error = match answer {
+                Ok(answer) => answer.elements().iter().find_map(|element| element.error().err()),
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else { return Ok(()) };
+            let passing = error.rdkafka_error_code().is_some_and(faults::is_passing);
+            if !passing || begin.elapsed() > PATIENCE {
+                return Err(self.failed(DOING, &error));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn failed(&self, doing: &'static str, error: &KafkaError) -> Error {
+        faults::failed(doing, error, &self.ear)
+    }
+}
+
+fn bad_partitions(spec: &TopicSpec) -> Error {
+    Error::BadPartitions { topic: spec.topic.clone(), partitions: spec.partitions }
+}
