@@ -45,8 +45,12 @@ pub(super) struct Seen {
     pub(super) led: bool,
 }
 
+/// A partition, as the brokers call it.
+pub(super) type Address = (String, i32);
+/// What is known of each of some partitions, or why it is not.
+type Of<T> = HashMap<Address, Result<T, Code>>;
 /// What each of some partitions holds.
-pub(super) type Bounds = HashMap<(String, i32), Result<Range<u64>, Code>>;
+pub(super) type Bounds = Of<Range<u64>>;
 
 impl Asker {
     pub(super) fn new(config: &KafkaConfig) -> Result<Self, Error> {
@@ -88,7 +92,7 @@ impl Asker {
 
     /// What these partitions hold. One question for all of them at a broker, not one for each. While leaders move,
     /// it is asked again.
-    pub(super) fn bounds(&self, partitions: &[(String, i32)]) -> Result<Bounds, KafkaError> {
+    pub(super) fn bounds(&self, partitions: &[Address]) -> Result<Bounds, KafkaError> {
         let begin = Instant::now();
         loop {
             let answer = self.bounds_now(partitions);
@@ -105,22 +109,18 @@ impl Asker {
         }
     }
 
-    fn bounds_now(&self, partitions: &[(String, i32)]) -> Result<Bounds, KafkaError> {
+    fn bounds_now(&self, partitions: &[Address]) -> Result<Bounds, KafkaError> {
         let firsts = self.offsets(partitions, Offset::Beginning)?;
         let ends = self.offsets(partitions, Offset::End)?;
         let both = partitions.iter().map(|partition| {
-            let of = |offsets: &HashMap<_, _>| offsets.get(partition).copied().unwrap_or(Err(Code::Fail));
+            let of = |offsets: &Of<u64>| offsets.get(partition).copied().unwrap_or(Err(Code::Fail));
             let bounds = of(&firsts).and_then(|first| Ok(first..of(&ends)?.max(first)));
             (partition.clone(), bounds)
         });
         Ok(both.collect())
     }
 
-    fn offsets(
-        &self,
-        partitions: &[(String, i32)],
-        which: Offset,
-    ) -> Result<HashMap<(String, i32), Result<u64, Code>>, KafkaError> {
+    fn offsets(&self, partitions: &[Address], which: Offset) -> Result<Of<u64>, KafkaError> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for (topic, number) in partitions {
             list.add_partition_offset(topic, *number, which)?;

@@ -44,10 +44,10 @@ use tokio::sync::watch;
 pub use config::{KafkaConfig, KafkaScram, KafkaSecurity, KafkaTls, ScramMechanism};
 
 use self::{
-    asker::Asker,
+    asker::{Address, Asker},
     blocking::Blocking,
     names::Names,
-    pointers::{Address, Pointers},
+    pointers::Pointers,
     pool::Pool,
     producers::Producers,
     reader::Positions,

@@ -19,7 +19,7 @@ use rdkafka::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    asker::Asker,
+    asker::{Address, Asker},
     client::{self, Ear},
     config::KafkaConfig,
     faults,
@@ -37,9 +37,6 @@ const FETCH_WAIT: Duration = Duration::from_millis(10);
 const FETCH_BYTES: &str = "65536";
 /// A wanted record that lies further on than this is jumped to.
 const READ_THROUGH: u64 = 64;
-
-/// A partition, as the brokers call it.
-pub(super) type Address = (String, i32);
 
 /// Where requests are put.
 pub(super) struct Pointers {

@@ -82,7 +82,7 @@ pub(super) fn check(
         return unfit(UNCLEAN, "false".to_owned(), "set it to false, or acknowledged records may be lost");
     }
     let largest = config.max_record_bytes + OVERHEAD;
-    if !number(setting(LARGEST)).is_some_and(|n| n >= i64::try_from(largest).unwrap_or(i64::MAX)) {
+    if number(setting(LARGEST)).is_none_or(|n| n < i64::try_from(largest).unwrap_or(i64::MAX)) {
         return unfit(LARGEST, format!("at least {largest}"), "raise it, or the largest records are refused");
     }
     Ok(())
