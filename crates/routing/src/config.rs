@@ -33,6 +33,8 @@ pub struct Config {
     pub delivery_window: usize,
     /// How many badly answered offers a referral may have before it is set aside.
     pub delivery_budget: u32,
+    /// How long a sidecar's stream may take to say hello. Longer: it is ended.
+    pub hello_timeout: Duration,
     /// How often deadlines are looked at.
     pub deadline_tick: Duration,
     /// Test-only: end the process between the two appends of a decision.
@@ -50,6 +52,7 @@ impl Config {
             courier_window: 32,
             delivery_window: 64,
             delivery_budget: 8,
+            hello_timeout: Duration::from_secs(10),
             deadline_tick: Duration::from_secs(1),
             crash: CrashBetweenAppends::never(),
         }

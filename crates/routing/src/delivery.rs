@@ -1,19 +1,23 @@
-//! The Delivery service: one stream a sidecar, a newer one ends the older.
+//! The Delivery service: one stream a sidecar, a newer one ends the older as soon as it has said who it is. One
+//! that says nothing takes nobody's place and is ended.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bulkhead_model::{Code, TenantId};
+use bulkhead_model::{Claim, Code, TenantId};
 use bulkhead_process::Drain;
 use bulkhead_transport::Identity;
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::{self, delivery_server::Delivery};
 use futures::Stream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::{debug, warn};
 
+use crate::flight::Down;
 use crate::hand_over::HandOver;
 use crate::owner::Shared;
 
@@ -46,6 +50,28 @@ impl DeliveryService {
         }
         drain
     }
+
+    async fn serve(self, tenant: TenantId, claim: Claim, mut up: Streaming<v1::ReceiveRequest>, down: Down) {
+        let first = timeout(self.shared.config.hello_timeout, up.message());
+        let first = tokio::select! {
+            () = self.all.started() => return,
+            first = first => first,
+        };
+        let frame = first.map(|said| said.ok().flatten().and_then(|request| request.frame));
+        let Ok(Some(v1::receive_request::Frame::Hello(hello))) = frame else {
+            debug!(%tenant, "a stream did not say hello");
+            // It fails when the other end is gone already.
+            let _ =
+                down.send(Err(Status::deadline_exceeded("a stream begins with hello; open another"))).await;
+            return;
+        };
+        let drain = self.newest(&tenant);
+        let mut hand_over = HandOver::new(self.shared.clone(), tenant.clone(), claim, down);
+        match hand_over.hello(hello) {
+            Ok(()) => hand_over.run(up, drain).await,
+            Err(error) => warn!(%tenant, %error, "hand-over to this tenant cannot begin"),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -69,10 +95,8 @@ impl Delivery for DeliveryService {
             let after = std::time::Duration::from_millis(500);
             Status::from(Refusal::new(Code::NotOwner, error.to_string()).retry_after(after))
         })?;
-        let drain = self.newest(&tenant);
         let (down, frames) = mpsc::channel(FRAMES);
-        let up = request.into_inner();
-        tokio::spawn(HandOver::new(self.shared.clone(), tenant, claim, down).run(up, drain));
+        tokio::spawn(self.clone().serve(tenant, claim, request.into_inner(), down));
         Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
     }
 }

@@ -150,7 +150,7 @@ impl HandOver {
 
     /// What was on its way when the former stream ended is offered again, and what lies unanswered in
     /// another inbox than this one.
-    fn hello(&mut self, hello: v1::Hello) -> Result<(), Error> {
+    pub(crate) fn hello(&mut self, hello: v1::Hello) -> Result<(), Error> {
         info!(tenant = %self.tenant, software = %hello.software, "sidecar connected");
         self.inbox = hello.inbox_id;
         self.shared.board.update(&self.tenant, |seen| seen.connected = true);

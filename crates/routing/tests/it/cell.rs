@@ -12,7 +12,7 @@ use bulkhead_model::{
     Tenant, TenantId,
 };
 use bulkhead_process::{Drain, Lease};
-use bulkhead_routing::{Config, FarCell, Parts, Routing};
+use bulkhead_routing::{Board, Config, FarCell, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
 use bulkhead_wire::v1::{border_server::BorderServer, delivery_server::DeliveryServer};
@@ -61,7 +61,7 @@ pub(crate) fn tenant(id: &str) -> TenantId {
 }
 
 /// Senders and receivers in England and Wales, each with a service of its own name. What cannot be handed
-/// over to the English receiver in time may be diverted to the English sender.
+/// over to the English receiver in time may be diverted to the English sender. `england/closed` takes from nobody.
 pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
     let supplier = SupplierId::parse("meridian").unwrap();
     let ids = ["england/sender", "england/receiver", "wales/receiver"];
@@ -72,18 +72,20 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
         revoked: vec![],
         quota: Quota::default(),
     });
-    let services = ids.iter().map(|id| Service {
+    let service = |id: &str, host: &str, grants: Option<Vec<TenantId>>| Service {
         id: ServiceId::parse(id).unwrap(),
-        host: tenant(id),
+        host: tenant(host),
         identifiers: vec![],
         protocol: Protocol::Bars,
         version: "1".into(),
         max_bytes: None,
-        grants: None,
+        grants,
         on_deadline: on_deadline.clone(),
-        fallback: (*id == "england/receiver")
+        fallback: (id == "england/receiver")
             .then(|| Fallback { service: ServiceId::parse("england/sender").unwrap() }),
-    });
+    };
+    let closed = service("england/closed", "england/receiver", Some(vec![]));
+    let services = ids.iter().map(|id| service(id, id, None)).chain([closed]);
     let suppliers = vec![Supplier { id: supplier.clone(), name: "Meridian".into() }];
     Arc::new(Directory::new(suppliers, tenants.collect(), services.collect(), vec![]).unwrap())
 }
@@ -93,6 +95,7 @@ pub(crate) struct Cell {
     pub(crate) address: String,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) ledger: Ledger,
+    pub(crate) board: Board,
     drain: Drain,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -121,6 +124,7 @@ impl Cell {
         let mut config = Config::new(nation, format!("{nation}-1"));
         config.deadline_tick = Duration::from_millis(50);
         config.delivery_budget = 2;
+        config.hello_timeout = Duration::from_millis(500);
         if let Some((address, far)) = far {
             let cell = FarCell { addresses: vec![address.to_owned()], server_name: server_name(far) };
             config.far.insert(far, cell);
@@ -135,7 +139,7 @@ impl Cell {
             dialer: Dialer::new(&credentials).unwrap(),
         };
         let routing = Routing::new(config, parts).unwrap();
-        let (delivery, door) = (routing.delivery(), routing.door());
+        let (delivery, door, board) = (routing.delivery(), routing.door(), routing.board());
         let run = drain.clone();
         // A directory that never changes closes its watch: the owner must go on all the same until the drain.
         tasks.spawn(async move { routing.run(run).await.unwrap() });
@@ -156,7 +160,7 @@ impl Cell {
                 .await
                 .unwrap();
         });
-        Self { nation, address, log, ledger, drain, tasks }
+        Self { nation, address, log, ledger, board, drain, tasks }
     }
 
     /// As a clean stop does; the log is closed when this returns.

@@ -85,6 +85,7 @@ async fn a_bounded_budget_parks_the_referral_and_holds_back_only_its_case() {
 async fn what_cannot_go_on_is_a_visible_state_and_the_compartment_goes_on() {
     let england = England::start(OnDeadline::Return).await;
     let unknown = england.cell.submit(&Draft::new("m1", "england/nobody")).await;
+    let closed = england.cell.submit(&Draft::new("m0", "england/closed")).await;
     let first = england.cell.submit(&Draft::new("m2", TO)).await;
     england.cell.submit(&Draft { payload: b"other bytes".to_vec(), ..Draft::new("m2", TO) }).await;
     england.cell.append(&tenant("england/sender"), Bytes::from_static(b"\xff\xff no record")).await;
@@ -95,12 +96,13 @@ async fn what_cannot_go_on_is_a_visible_state_and_the_compartment_goes_on() {
     let reason =
         |row: bulkhead_ledger::Row| row.referral.lifecycle.reason().and_then(|reason| reason.known());
     assert_eq!(reason(england.cell.until(unknown, State::Parked).await), Some(Code::ServiceUnknown));
+    assert_eq!(reason(england.cell.until(closed, State::Parked).await), Some(Code::NotGranted));
     england.cell.until(first, State::Routed).await;
-    let conflict = ReferralId::of_record("in.england.sender", 0, 2);
+    let conflict = ReferralId::of_record("in.england.sender", 0, 3);
     assert_eq!(reason(england.cell.until(conflict, State::Parked).await), Some(Code::ConflictingDuplicate));
-    let unreadable = ReferralId::of_record("in.england.sender", 0, 3);
+    let unreadable = ReferralId::of_record("in.england.sender", 0, 4);
     assert_eq!(reason(england.cell.until(unreadable, State::Parked).await), Some(Code::Unreadable));
-    england.cell.ledger.in_decided("in.england.sender", 6).await.unwrap();
+    england.cell.ledger.in_decided("in.england.sender", 7).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,4 +184,30 @@ async fn a_new_inbox_is_offered_again_what_was_not_acknowledged_and_the_old_one_
     assert!(again.possible_duplicate);
     new.acknowledged(&again).await;
     england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_says_nothing_is_ended_and_takes_nobodys_place() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut sidecar = receiver(&england, "i").await;
+    sidecar.grant(4, 1).await;
+    let silent = Sidecar::silent(&england.keys, &england.cell, TO).await;
+    let ended = silent.ended().await;
+    assert_eq!(ended.code(), tonic::Code::DeadlineExceeded, "{ended:?}");
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let offer = sidecar.handed_over().await;
+    assert_eq!(offer.referral_id, id.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sidecar_holds_on_its_spool_is_seen() {
+    let england = England::start(OnDeadline::Return).await;
+    let sidecar = receiver(&england, "i").await;
+    sidecar.spooled(3, 1).await;
+    let seen = async {
+        while england.cell.board.snapshot().get(&tenant(TO)).is_none_or(|seen| seen.spooled != 4) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), seen).await.expect("the report is seen");
 }

@@ -6,7 +6,7 @@ use bulkhead_transport::Dialer;
 use bulkhead_wire::v1::{self, delivery_client::DeliveryClient, outcome, receive_request, receive_response};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use crate::cell::{Cell, Keys, server_name};
 
@@ -31,6 +31,26 @@ impl Sidecar {
             }
         }
         panic!("no node took {tenant}'s stream");
+    }
+
+    /// Opens a stream and says nothing.
+    pub(crate) async fn silent(keys: &Keys, cell: &Cell, tenant: &str) -> Self {
+        let dialer = Dialer::new(&keys.issue(&format!("bulkhead://{tenant}"), None)).unwrap();
+        let channel = dialer.channel(&cell.address, &server_name(cell.nation)).unwrap();
+        let (up, frames) = mpsc::channel(64);
+        let response = DeliveryClient::new(channel).receive(ReceiverStream::new(frames)).await.unwrap();
+        Self { up, down: response.into_inner(), offers: Vec::new() }
+    }
+
+    /// How the other end ends the stream.
+    pub(crate) async fn ended(mut self) -> Status {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
+        next.await.expect("an end in time").unwrap_err()
+    }
+
+    pub(crate) async fn spooled(&self, entries: u64, withdrawals: u64) {
+        let report = v1::SpoolReport { entries, withdrawals, next_due: None };
+        self.up.send(frame(receive_request::Frame::Spool(report))).await.unwrap();
     }
 
     pub(crate) async fn grant(&self, any: u32, emergency: u32) {
