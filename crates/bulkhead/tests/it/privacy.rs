@@ -36,6 +36,10 @@ async fn no_word_of_a_payload_leaves_it() {
     }
     for (what, text) in pages(&country).await {
         clean(&planted, &what, &text);
+        for label in text.split("tenant=\"").skip(1) {
+            let tenant = label.split('"').next().unwrap_or_default();
+            assert!(country.dev().tenant(tenant).is_ok(), "{what} counts for {tenant:?}, who is nobody");
+        }
     }
     for (what, text) in outputs(&country).await {
         clean(&planted, &what, &text);

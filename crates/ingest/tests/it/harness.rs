@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bulkhead_ingest::{Config, Parts, Service, policy};
+use bulkhead_ingest::{Config, Parts, Service, allowance, policy};
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Start, Topic};
 use bulkhead_model::{
@@ -38,7 +38,7 @@ pub(crate) const HOME: Nation = Nation::England;
 pub(crate) const NORTH: &str = "england/nhs111-north";
 /// Hosts `england/riverside`.
 pub(crate) const RIVERSIDE: &str = "england/ooh-riverside";
-/// Allowed two calls a second and documents of 1 KiB.
+/// Allowed two connections, two calls a second and documents of 1 KiB.
 pub(crate) const SMALL: &str = "england/small";
 pub(crate) const ABROAD: &str = "wales/wast-111";
 pub(crate) const DUTY: &str = "england/operator/duty";
@@ -66,7 +66,7 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
         revoked: if id == NORTH { revoked.to_vec() } else { vec![] },
         quota,
     };
-    let small = Quota { payload_bytes: 1024, calls_per_second: 2, ..Quota::default() };
+    let small = Quota { payload_bytes: 1024, calls_per_second: 2, connections: 2, ..Quota::default() };
     let tenants = vec![
         tenant(NORTH, Quota { calls_per_second: 100_000, ..Quota::default() }),
         tenant(RIVERSIDE, Quota::default()),
@@ -268,11 +268,11 @@ async fn serve(
     let config = transport::Config {
         node: "england-1".into(),
         credentials: authority.issue("england/cell/england-1", 1),
-        policy: policy(directory),
+        policy: policy(directory.clone()),
         connections: Connections::new(),
         limits: transport::Limits::default(),
     };
-    let incoming = Acceptor::new(config).unwrap().listen(listener);
+    let incoming = Acceptor::new(config).unwrap().allowing(allowance(directory)).listen(listener);
     let (ingest, referrals) = (service.ingest_server(), service.referrals_server());
     tokio::spawn(async move {
         let router = transport::server().add_service(ingest).add_service(referrals);

@@ -40,6 +40,26 @@ async fn a_tenants_own_payload_limit_holds() {
 }
 
 #[tokio::test]
+async fn too_many_connections_are_told_when_to_come_back_and_others_go_on() {
+    let world = World::new().await;
+    let mut small = [(); 3].map(|()| world.ingest(SMALL));
+    for (n, client) in small.iter_mut().enumerate() {
+        let answer = client.submit(submit(&format!("m-{n}"), "x")).await;
+        let Err(status) = answer else {
+            assert!(n < 2, "the third connection is one too many");
+            continue;
+        };
+        assert!(n == 2 && status.message().contains("connections"), "{n}: {status:?}");
+        let problem = Problem::from(&status);
+        assert_eq!(problem.code, Some(Code::QuotaExceeded));
+        assert!(problem.retry_after.is_some() && !problem.is_refusal());
+    }
+    for n in 0..3 {
+        world.ingest(NORTH).submit(submit(&format!("m-{n}"), "x")).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_silent_stream_is_ended() {
     let config = Config { stream_idle: Duration::from_millis(100), ..Config::default() };
     let world = World::with(config).await;
