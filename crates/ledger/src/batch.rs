@@ -207,7 +207,7 @@ impl<'a> Batch<'a> {
         for (id, life) in &self.touched {
             let Some(known) = &life.known else { continue };
             let before = columns::before(connection, id)?;
-            columns::write(connection, id, life, known, before.is_none())?;
+            columns::write(connection, id, life, known, before.as_ref())?;
             lanes.extend(before.as_ref().and_then(|before| before.lane).map(|lane| (*id, lane)));
             wake(&mut self.news.woken, life);
             let facts_at = (known.key.partition, known.key.offset);

@@ -2,7 +2,7 @@
 
 use bulkhead_model::{CaseKey, Lane, Lifecycle, ReferralId, State, TenantId, shard_of};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 
 use crate::case::case_key;
 use crate::fold::{Key, Known, Life};
@@ -15,6 +15,8 @@ pub(crate) struct Before {
     pub(crate) tally: Tally,
     /// Those behind it could go.
     pub(crate) done: bool,
+    /// Nothing more was expected of it.
+    pub(crate) settled: bool,
     /// Where its facts came from.
     pub(crate) facts_at: (u32, u64),
     /// The one before it.
@@ -123,7 +125,7 @@ fn is_to_hear(id: &ReferralId, life: &Life, known: &Known) -> bool {
 /// What the row says now, before the new columns are written.
 pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Before>> {
     let mut statement = connection.prepare_cached(
-        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor, effective
+        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor, effective, settled
          FROM referral WHERE id = ?1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -133,6 +135,7 @@ pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Resu
             facts_at: (row.get(4)?, row.get(5)?),
             predecessor: id_of(row.get_ref(6)?.as_blob_or_null()?),
             lane: Lane::from_partition(row.get(7)?),
+            settled: row.get(8)?,
         })
     };
     statement.query_row([id.as_bytes()], read).optional()
@@ -171,13 +174,30 @@ UPDATE referral SET
     state_since = :state_since
 WHERE id = :id";
 
+/// Most events change neither what a referral is nor who has it: then the large indexes are left alone.
+const REWRITE_STATE: &str = "
+UPDATE referral SET
+    state = :state, stage = :stage, open = :open, done = :done, unheard = :unheard, sent_after_all = :sent_after_all,
+    tell = :tell, hear = :hear, overdue = :overdue, since = :since, waits_partition = :waits_partition,
+    waits_offset = :waits_offset, border = :border, inbox = :inbox, version = :version, state_since = :state_since
+WHERE id = :id";
+
+/// The least that must be written of a row that is there.
+fn rewrite(before: &Before, life: &Life, known: &Known) -> &'static str {
+    let lifecycle = &life.referral.lifecycle;
+    let same_facts = before.facts_at == (known.key.partition, known.key.offset);
+    let same_place = before.tally.destination == lifecycle.destination().map_or("", TenantId::as_str)
+        && before.settled == lifecycle.state().is_settled();
+    if same_facts && same_place { REWRITE_STATE } else { REWRITE }
+}
+
 /// Writes the columns that follow from this referral alone.
 pub(crate) fn write(
     connection: &Connection,
     id: &ReferralId,
     life: &Life,
     known: &Known,
-    new: bool,
+    before: Option<&Before>,
 ) -> rusqlite::Result<()> {
     let Key { partition, offset, .. } = known.key;
     let (facts, lifecycle) = (&known.facts, &life.referral.lifecycle);
@@ -188,7 +208,9 @@ pub(crate) fn write(
         Lifecycle::Delivered { inbox, .. } => (None, Some(inbox)),
         _ => (None, None),
     };
-    connection.prepare_cached(if new { WRITE } else { REWRITE })?.execute(named_params! {
+    let text = before.map_or(WRITE, |before| rewrite(before, life, known));
+    let mut statement = connection.prepare_cached(text)?;
+    let values: &[(&str, &dyn ToSql)] = named_params! {
         ":id": id.as_bytes(),
         ":origin": facts.tenant.as_str(),
         ":destination": lifecycle.destination().map(TenantId::as_str),
@@ -220,8 +242,13 @@ pub(crate) fn write(
         ":inbox": inbox,
         ":version": life.referral.version,
         ":state_since": life.referral.state_since,
-    })?;
-    Ok(())
+    };
+    for (name, value) in values {
+        if let Some(place) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(place, value)?;
+        }
+    }
+    statement.raw_execute().map(drop)
 }
 
 /// Adds to how many referrals are counted so.

@@ -27,19 +27,32 @@ fn the_rate_of_applying() {
     for shard in 0..SHARDS {
         put(ReadEvent { author: author(shard, 1, "wales-1", 0), record: EventRecord::Claimed });
     }
-    for number in 0..50_000u64 {
-        let message = format!("message-{number:08}");
-        let mut facts = in_case(&message, &format!("case-{number:08}"), None);
-        facts.envelope.deadline = Some(at(number as i64));
-        put(decision(&origin(), &message, 0, routed(number), Some(facts)));
+    // As many lives at a time as a busy cell has: their events come in turns, in batches of that many.
+    const LIVES: u64 = 16;
+    for first in (0..50_000u64).step_by(LIVES as usize) {
+        let lives = || (first..first + LIVES).map(|number| (number, format!("message-{number:08}")));
+        for (number, message) in lives() {
+            let mut facts = in_case(&message, &format!("case-{number:08}"), None);
+            facts.envelope.deadline = Some(at(number as i64));
+            put(decision(&origin(), &message, 0, routed(number), Some(facts)));
+        }
         for event in [offered(1), delivered(1), acknowledged()] {
-            put(decision(&receiver(), &message, 1, event, None));
+            lives().for_each(|(_, message)| put(decision(&receiver(), &message, 1, event.clone(), None)));
         }
     }
-    let started = Instant::now();
-    entries.chunks(2_048).for_each(|entries| drop(writer.apply(entries).unwrap()));
-    let took = started.elapsed();
-    println!("{} events in {took:?}: {:.0}/s", entries.len(), entries.len() as f64 / took.as_secs_f64());
+    let (catching_up, keeping_up) = entries.split_at(entries.len() / 2);
+    for (what, entries, batch) in
+        [("catching up", catching_up, 2_048), ("keeping up", keeping_up, LIVES as usize)]
+    {
+        let started = Instant::now();
+        entries.chunks(batch).for_each(|entries| drop(writer.apply(entries).unwrap()));
+        let took = started.elapsed();
+        println!(
+            "{what}: {} events in {took:?}: {:.0}/s",
+            entries.len(),
+            entries.len() as f64 / took.as_secs_f64()
+        );
+    }
     let store = writer.store().unwrap();
     let started = Instant::now();
     for number in 0..10_000u64 {
