@@ -6,13 +6,14 @@ use anyhow::{Context, Result, ensure};
 use bulkhead_testkit::campaign::{World, http};
 use bulkhead_wire::v1::submit_stream_response::Answer;
 use bulkhead_wire::v1::{State, SubmitRequest, SubmitStreamRequest};
+use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::process::resident_mb;
 use super::{clients, say};
-use crate::sender::{document, referral};
+use crate::sender::referral;
 
 /// Waiting for the receiving system: in its compartment, on the way to its sidecar, or in the sidecar's inbox.
 const OPEN: [State; 3] = [State::Routed, State::Offered, State::Delivered];
@@ -41,11 +42,15 @@ pub(super) async fn ask(world: &World) -> Result<()> {
 async fn submit(world: &World, count: usize) -> Result<()> {
     let mut client = clients::ingest(&world.dev, FROM)?;
     let service = world.dev.tenant(TO)?.services.first().context("no service")?.id.clone();
-    let payload = document(57_000);
+    // One that can be translated: what cannot is refused, and does not wait.
+    let payload = Bytes::from(std::fs::read(world.dev.data_dir.join("sample-referral.xml"))?);
     let (requests, outgoing) = mpsc::channel(32);
     tokio::spawn(async move {
         for _ in 0..count {
-            let submit: SubmitRequest = referral(&service, &payload);
+            let mut submit: SubmitRequest = referral(&service, &payload);
+            if let Some(envelope) = &mut submit.envelope {
+                envelope.content_type = "application/fhir+xml".into();
+            }
             if requests.send(SubmitStreamRequest { submit: Some(submit) }).await.is_err() {
                 return;
             }
