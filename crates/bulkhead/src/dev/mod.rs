@@ -6,6 +6,7 @@
 mod banner;
 mod dev_json;
 mod pki;
+mod place;
 mod ports;
 mod tenants;
 mod traffic;
@@ -26,6 +27,7 @@ use tracing::warn;
 use crate::node::{DirectoryFile, Node, NodeConfig, PulseSettings};
 use dev_json::DevJson;
 use pki::Pki;
+use place::Place;
 use ports::PortPlan;
 use tenants::Tenants;
 
@@ -36,7 +38,8 @@ Examples:
   bulkhead dev --port-base 7000             the same ports at every start
 
 When everything is up it prints the tenants, five commands to try and one line `ready`, and writes
-<data-dir>/dev.json, which the other commands read. SIGINT or SIGTERM drains; a second one ends at once.";
+<data-dir>/dev.json, which the other commands read. SIGINT or SIGTERM drains; a second one ends at
+once.";
 
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(9);
@@ -66,8 +69,8 @@ pub(crate) struct Settings {
 
 /// Runs until the drain starts.
 pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result<()> {
-    prepare(&settings)?;
-    let data_dir = settings.data_dir.canonicalize()?;
+    let place = Place::take(&settings.data_dir, settings.fresh)?;
+    let data_dir = place.dir.clone();
     let pki = Pki::open(&data_dir)?;
     let plan = PortPlan::new(settings.port_base)?;
     let directory = world::directory(|operator| pki.public_key(operator));
@@ -126,19 +129,6 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
         None => Ok(()),
         Some(ended) => ended.context("a cell panicked")?,
     }
-}
-
-/// Makes the data directory; with `--fresh` removes what an earlier start left there, and nothing else.
-fn prepare(settings: &Settings) -> Result<()> {
-    let dir = &settings.data_dir;
-    if settings.fresh && dir.exists() {
-        let ours = dir.join("directory.toml").exists() || fs::read_dir(dir)?.next().is_none();
-        if !ours {
-            bail!("{} holds something else than a demo world; --fresh would remove it", dir.display());
-        }
-        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be emptied", dir.display()))?;
-    }
-    fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))
 }
 
 fn node_config(

@@ -139,10 +139,17 @@ async fn sigterm_ends_it_well_and_soon_even_under_traffic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_worlds_in_one_directory_are_refused() {
+async fn two_worlds_in_one_directory_are_refused_and_nothing_is_removed() {
     let country = country().await;
-    let child = country.start.spawn().unwrap();
-    let second = World::ready(child, &country.start.data_dir).await;
-    assert!(second.is_err(), "the log of a cell belongs to one process");
+    country.send("england/nhs111-north", "england/ooh-riverside").await;
+    for extra in [&[][..], &["--fresh"]] {
+        let mut start = country.start.clone();
+        start.extra = extra.iter().map(ToString::to_string).collect();
+        let second = World::ready(start.spawn().unwrap(), &start.data_dir).await;
+        assert!(second.is_err(), "{extra:?}: the directory belongs to one process");
+    }
+    let log = fs::read_to_string(country.start.log_file()).unwrap();
+    assert!(log.contains("a world runs in"), "{log}");
+    assert_eq!(listed(&country).await, 1);
     country.send("england/nhs111-north", "england/ooh-riverside").await;
 }
