@@ -1,12 +1,17 @@
 //! Which port is whose. All are chosen at once, because cells dial one another and simulators their sidecars.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::ops::Range;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bulkhead_model::Nation;
 use tokio::net::TcpListener;
 
 use super::world;
+
+/// Below the range from which systems give out ports by themselves: what is free when it is chosen is still free
+/// when it is opened, a moment later.
+const FREE: Range<u16> = 10_000..32_000;
 
 /// The ports of a cell's node.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +83,11 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// Free ones, held together while they are chosen so that no two are the same.
 fn free(count: usize) -> Result<Vec<SocketAddr>> {
+    let first = rand::random_range(FREE);
+    let ports = (first..FREE.end).chain(FREE.start..first);
     let held: Vec<StdListener> =
-        (0..count).map(|_| StdListener::bind(loopback(0))).collect::<Result<_, _>>()?;
+        ports.filter_map(|port| StdListener::bind(loopback(port)).ok()).take(count).collect();
+    ensure!(held.len() == count, "no {count} free ports between {} and {}", FREE.start, FREE.end);
     held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }
 
