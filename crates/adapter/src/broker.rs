@@ -24,6 +24,9 @@ use crate::{Config, Error};
 
 /// The nodes of the cell.
 pub(crate) struct Broker {
+    dialer: Dialer,
+    server_name: String,
+    addresses: Vec<String>,
     channels: Vec<Channel>,
     current: AtomicUsize,
     contact: Mutex<Contact>,
@@ -58,6 +61,9 @@ impl Broker {
         let condition = health.condition("credential", "");
         condition.met();
         Ok(Self {
+            dialer,
+            server_name: config.server_name.clone(),
+            addresses: config.brokers.clone(),
             channels,
             current: AtomicUsize::new(0),
             contact: Mutex::default(),
@@ -126,6 +132,7 @@ impl Broker {
                 message: "no answer in time".to_owned(),
                 field: None,
                 retry_after: None,
+                owner: None,
             }),
         };
         self.note(index, result.as_ref().err());
@@ -135,6 +142,14 @@ impl Broker {
     /// The node with that number, counted round.
     pub(crate) fn channel(&self, index: usize) -> Channel {
         self.channels[index % self.channels.len()].clone()
+    }
+
+    /// The node at that address, which another node of the cell has named. It proves who it is like any other.
+    pub(crate) fn channel_to(&self, address: &str) -> Option<Channel> {
+        if let Some(index) = self.addresses.iter().position(|known| known == address) {
+            return Some(self.channel(index));
+        }
+        self.dialer.channel(address, &self.server_name).ok()
     }
 
     /// What a stream's end or failure says.

@@ -105,5 +105,6 @@ fn unreadable() -> Problem {
         message: "the broker's answer cannot be read".to_owned(),
         field: None,
         retry_after: None,
+        owner: None,
     }
 }

@@ -26,6 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use tracing::{debug, error, info, warn};
 
@@ -85,25 +86,34 @@ impl Session {
     /// Dials the nodes in turn until `stopped`, which comes after the last hand-over of a drain.
     pub(crate) async fn run(mut self, stopped: Drain) {
         let (mut node, mut failures) = (0, 0);
+        let mut owner: Option<Channel> = None;
         while !stopped.is_started() {
             let began = Instant::now();
             // Safe to cancel: what the broker has not confirmed is repeated on the next stream.
             let ended = tokio::select! {
                 biased;
                 () = stopped.started() => break,
-                ended = self.stream(node) => ended,
+                ended = self.stream(owner.take().unwrap_or_else(|| self.broker.channel(node))) => ended,
             };
             self.broker.hung_up();
             self.connected(false);
             let cause = match &ended {
                 Ok(()) => "the broker ended the stream".to_owned(),
-                Err(status) => self.broker.stream_failed(status).message,
+                Err(status) => {
+                    let problem = self.broker.stream_failed(status);
+                    owner = problem.owner.and_then(|address| self.broker.channel_to(&address));
+                    problem.message
+                }
             };
             self.condition.unmet(format!("no stream to the broker: {cause}"));
             failures = if began.elapsed() > LIVED { 0 } else { failures + 1 };
             debug!(tenant = self.tenant, node, cause, "the stream to the broker ended");
+            let pause = match &owner {
+                // The first of several redirects is followed at once.
+                Some(_) if failures <= 1 => Duration::ZERO,
+                _ => backoff::broker(failures),
+            };
             node += 1;
-            let pause = backoff::broker(failures);
             tokio::select! {
                 () = stopped.started() => break,
                 () = tokio::time::sleep(pause) => {}
@@ -112,19 +122,19 @@ impl Session {
         self.condition.unmet("stopped");
     }
 
-    async fn stream(&mut self, node: usize) -> Result<(), Status> {
+    async fn stream(&mut self, node: Channel) -> Result<(), Status> {
         let (up, frames) = mpsc::channel(UP);
         let hello = v1::Hello { inbox_id: self.inbox_id.clone(), software: self.software.clone() };
         // The channel is new, so there is room.
         let _ = up.send(frame(Up::Hello(hello))).await;
         // From here on, so that no outcome falls between what is read from the store and what comes later.
         let (outcomes, taken) = (self.inbox.outcomes(), self.spool.notices_taken());
-        let client = DeliveryClient::new(self.broker.channel(node));
+        let client = DeliveryClient::new(node);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
         let opening = client.receive(ReceiverStream::new(frames));
         let opened = tokio::time::timeout(OPEN, opening).await;
         let down = opened.map_err(|_| Status::unavailable("no answer in time"))??.into_inner();
-        info!(tenant = self.tenant, node, "connected to the broker");
+        info!(tenant = self.tenant, "connected to the broker");
         self.broker.opened();
         self.condition.met();
         self.connected(true);

@@ -1,6 +1,6 @@
 //! The ledger as others hold it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,14 +157,17 @@ impl Ledger {
     }
 
     /// Those that this nation carried here and that it has not been told the newest version of: decided, and
-    /// beyond both what it confirmed and what `skip` says.
+    /// beyond both what it confirmed and what `skip` says. Only of senders in these shards.
     pub fn reports_due(
         &self,
         from: Nation,
+        shards: &BTreeSet<u32>,
         skip: &HashMap<ReferralId, u64>,
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
-        self.read("asking what to report", |connection| waiting::reports_due(connection, from, skip, limit))
+        self.read("asking what to report", |connection| {
+            waiting::reports_due(connection, from, shards, skip, limit)
+        })
     }
 
     /// What this tenant sent, was told *accepted* for, and does not know to be rejected, parked or given back, longest
@@ -182,9 +185,14 @@ impl Ledger {
     }
 
     /// Those not settled whose deadline has passed, and that are open or not yet noted as overdue: first those not
-    /// noted, then by deadline.
-    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
-        self.read("asking what is due", |connection| query::due(connection, now, limit))
+    /// noted, then by deadline. Only those that whoever asks decides about; the others are their owners'.
+    pub fn due(
+        &self,
+        now: Timestamp,
+        decides: impl Fn(&Row) -> bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        self.read("asking what is due", |connection| query::due(connection, now, decides, limit))
     }
 
     /// The newest referral of that case in this cell, by the place of its newest attempt's facts in the events.

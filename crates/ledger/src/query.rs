@@ -162,15 +162,27 @@ pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<Aler
     Ok(alerts)
 }
 
-/// Past its deadline, and to be noted or acted upon.
-pub(crate) fn due(view: &View<'_>, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
+/// Past its deadline, and to be noted or acted upon by whoever asks.
+pub(crate) fn due(
+    view: &View<'_>,
+    now: Timestamp,
+    decides: impl Fn(&Row) -> bool,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
     let ids = ids(
         view,
         "SELECT id FROM referral WHERE settled = 0 AND deadline <= ?1 AND (open = 1 OR overdue = 0)
          ORDER BY overdue, deadline, id LIMIT ?2",
-        params![micros(now), limit.min(LISTED)],
+        params![micros(now), LISTED],
     )?;
-    rows(view, &ids)
+    let mut due = Vec::new();
+    for id in ids {
+        if due.len() == limit {
+            break;
+        }
+        due.extend(rows(view, &[id])?.into_iter().filter(&decides));
+    }
+    Ok(due)
 }
 
 /// The newest of that case.

@@ -1,6 +1,6 @@
 //! What waits to be handed over, and for whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bulkhead_model::{Kind, Lane, Nation, ReferralId, TenantId};
 use jiff::Timestamp;
@@ -81,15 +81,18 @@ pub(crate) fn next_due(connection: &Connection, to: &TenantId) -> Result<Option<
 pub(crate) fn reports_due(
     view: &View<'_>,
     from: Nation,
+    shards: &BTreeSet<u32>,
     skip: &HashMap<ReferralId, u64>,
     limit: usize,
 ) -> Result<Vec<Row>, Error> {
-    let query =
-        "SELECT id, version FROM referral WHERE tell = 1 AND origin >= ?1 AND origin < ?2 ORDER BY since";
+    let query = "SELECT id, version FROM referral
+        WHERE tell = 1 AND origin >= ?1 AND origin < ?2 AND (?3 >> shard) & 1 ORDER BY since";
+    let bits: u64 = shards.iter().map(|shard| 1 << shard).sum();
     let news = |id: &ReferralId, version| skip.get(id).is_none_or(|told| version > *told);
     // Every tenant id of a nation begins with its name and a stroke; the next character after that is a 0.
     let origins = [format!("{from}/"), format!("{from}0")];
-    rows(view, &choose(view, query, origins, limit, news)?)
+    let [first, beyond] = origins;
+    rows(view, &choose(view, query, params![first, beyond, bits], limit, news)?)
 }
 
 /// Gone wrong, and this sender's system does not know.

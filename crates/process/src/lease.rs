@@ -92,6 +92,11 @@ impl Lease {
         });
     }
 
+    /// Forgets every proof, for tests of what happens then.
+    pub fn lapse(&self) {
+        self.proven.send_replace(None);
+    }
+
     /// How old the newest proof is.
     pub fn age(&self) -> Option<Duration> {
         let sent = (*self.proven.borrow())?;
@@ -122,12 +127,16 @@ impl Lease {
     /// Waits until it is not held. Safe to cancel.
     pub async fn lost(&self) -> Stale {
         let Some(limit) = self.limit else { return std::future::pending().await };
+        let mut proven = self.proven.subscribe();
         loop {
             match self.check() {
                 Err(stale) => return stale,
                 Ok(()) => {
                     let left = limit.saturating_sub(self.age().unwrap_or_default());
-                    tokio::time::sleep(left + Duration::from_millis(1)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(left + Duration::from_millis(1)) => {}
+                        _ = proven.wait_for(Option::is_none) => {}
+                    }
                 }
             }
         }

@@ -155,7 +155,7 @@ mod tests {
     fn refused(code: Option<Code>) -> Answer {
         let message = "9476719931".to_owned();
         Answer::Refused {
-            problem: status::Problem { code, grpc: 13, message, field: None, retry_after: None },
+            problem: status::Problem { code, grpc: 13, message, field: None, retry_after: None, owner: None },
         }
     }
 

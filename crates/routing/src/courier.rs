@@ -156,8 +156,9 @@ impl Courier {
     async fn pump(&mut self, up: &Up) -> Result<(), Error> {
         // What waits at a border is a home tenant's, so that only their shards need to be asked for.
         let directory = self.shared.directory();
-        let shards: BTreeSet<u32> =
+        let home: BTreeSet<u32> =
             directory.tenants_of(self.shared.home()).map(|tenant| shard_of(&tenant.id)).collect();
+        let shards = &home & &self.shared.journal.owned();
         for lane in Lane::ALL {
             for &shard in &shards {
                 let room = self.shared.config.courier_window.saturating_sub(self.under_way.len());
@@ -223,10 +224,8 @@ impl Courier {
     /// room behind them nobody polls them.
     fn report(&mut self, up: &Up) -> Result<(), Error> {
         let room = self.shared.config.courier_window;
-        for row in self.shared.parts.ledger.reports_due(self.to, &self.told, room)? {
-            if self.shared.journal.held(shard_of(&row.facts.tenant)).is_none() {
-                continue;
-            }
+        let shards = self.shared.journal.owned();
+        for row in self.shared.parts.ledger.reports_due(self.to, &shards, &self.told, room)? {
             self.told.insert(row.id, row.referral.version);
             let report = report_of(&row, self.shared.home());
             let frame = carry_request::Frame::Report(report.to_wire());

@@ -33,7 +33,11 @@ pub(crate) async fn run(shared: Shared, drain: Drain) {
 
 async fn round(shared: &Shared) -> Result<(), Error> {
     let now = Timestamp::now();
-    for row in shared.parts.ledger.due(now, ROUND)? {
+    if shared.parts.pulses.borrow().clock_is_off(&shared.config.node) {
+        return Ok(());
+    }
+    let decides = |row: &Row| shared.journal.held(custodian(row)).is_some();
+    for row in shared.parts.ledger.due(now, decides, ROUND)? {
         if let Err(error) = act(shared, now, &row).await {
             warn!(referral = %row.id, %error, "its deadline has passed and could not be acted upon");
         }

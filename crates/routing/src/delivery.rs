@@ -1,57 +1,67 @@
-//! The Delivery service: one stream a sidecar, a newer one ends the older as soon as it has said who it is. One
-//! that says nothing takes nobody's place and is ended.
+//! The Delivery service: one stream a sidecar, at the node that decides for its tenant. A newer one ends the older
+//! as soon as it has said who it is; one that says nothing takes nobody's place and is ended.
 
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bulkhead_model::{Claim, Code, TenantId};
+use bulkhead_model::{Claim, Code, TenantId, shard_of};
 use bulkhead_process::Drain;
+use bulkhead_process::lease::Stale;
 use bulkhead_transport::Identity;
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::{self, delivery_server::Delivery};
 use futures::Stream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, warn};
 
 use crate::flight::Down;
 use crate::hand_over::HandOver;
 use crate::owner::Shared;
+use crate::streams::{Frames, LastWord, Streams};
 
 /// Frames that wait for a sidecar to read them; the rest waits in the log.
 const FRAMES: usize = 4;
+/// When nobody is known to decide for a tenant, or a node may not act: the sidecar asks again after this.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What sidecars receive from.
 #[derive(Clone)]
 pub struct DeliveryService {
     shared: Shared,
-    streams: Arc<Mutex<HashMap<TenantId, Drain>>>,
+    streams: Streams,
+    loops: TaskTracker,
     all: Drain,
 }
 
 impl DeliveryService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared, streams: Arc::default(), all: Drain::new() }
+        Self { shared, streams: Streams::default(), loops: TaskTracker::new(), all: Drain::new() }
     }
 
-    /// Ends every stream: the sidecars dial another node.
-    pub(crate) fn close(&self) {
+    /// Ends every stream, so that the sidecars dial another node, and waits for what they were at.
+    pub(crate) async fn close(&self) {
         self.all.start();
+        self.end(|_| true, |_| Refusal::new(Code::NotOwner, "this node stops").retry_after(AGAIN));
+        self.loops.close();
+        self.loops.wait().await;
     }
 
-    fn newest(&self, tenant: &TenantId) -> Drain {
-        let drain = self.all.child();
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(older) = streams.insert(tenant.clone(), drain.clone()) {
-            older.start();
-        }
-        drain
+    /// Ends the streams of a shard's tenants, which another node decides for now.
+    pub(crate) fn end_shard(&self, shard: u32) {
+        self.end(|tenant| shard_of(tenant) == shard, |tenant| self.not_owner(tenant));
     }
 
-    async fn serve(self, tenant: TenantId, claim: Claim, mut up: Streaming<v1::ReceiveRequest>, down: Down) {
+    async fn serve(
+        self,
+        tenant: TenantId,
+        claim: Claim,
+        mut up: Streaming<v1::ReceiveRequest>,
+        down: Down,
+        last_word: LastWord,
+    ) {
         let first = timeout(self.shared.config.hello_timeout, up.message());
         let first = tokio::select! {
             () = self.all.started() => return,
@@ -65,13 +75,47 @@ impl DeliveryService {
                 down.send(Err(Status::deadline_exceeded("a stream begins with hello; open another"))).await;
             return;
         };
-        let drain = self.newest(&tenant);
+        let drain = self.streams.take_place(&tenant, &self.all, last_word);
+        // Asked again now that it can be ended: a claim that is given up, a lease that is lost from here on ends it.
+        if self.shared.journal.held(claim.shard).as_ref() != Some(&claim) {
+            return self.end(|id| *id == tenant, |tenant| self.not_owner(tenant));
+        }
+        if let Err(stale) = self.shared.parts.lease.check() {
+            return self.end(|id| *id == tenant, |_| unsure(&stale));
+        }
         let mut hand_over = HandOver::new(self.shared.clone(), tenant.clone(), claim, down);
         match hand_over.hello(hello) {
             Ok(()) => hand_over.run(up, drain).await,
             Err(error) => warn!(%tenant, %error, "hand-over to this tenant cannot begin"),
         }
     }
+
+    /// Ends every stream: this node may not act.
+    pub(crate) fn reset(&self, stale: &Stale) {
+        self.end(|_| true, |_| unsure(stale));
+    }
+
+    fn end(&self, of: impl Fn(&TenantId) -> bool, why: impl Fn(&TenantId) -> Refusal) {
+        for tenant in self.streams.end(of, why) {
+            self.shared.board.update(&tenant, |seen| (seen.connected, seen.taking) = (false, false));
+        }
+    }
+
+    /// Who decides instead, as far as this node has heard.
+    fn not_owner(&self, tenant: &TenantId) -> Refusal {
+        let shard = shard_of(tenant);
+        let text = format!("node {} does not decide for {tenant} now", self.shared.config.node);
+        let refusal = Refusal::new(Code::NotOwner, text).retry_after(AGAIN);
+        let pulses = self.shared.parts.pulses.borrow();
+        match pulses.owner(shard).filter(|owner| owner.pulse.node != self.shared.config.node) {
+            Some(owner) => refusal.owner(&owner.pulse.address),
+            None => refusal,
+        }
+    }
+}
+
+fn unsure(stale: &Stale) -> Refusal {
+    Refusal::new(Code::NodeUnsure, format!("this node may not act now: {stale}")).retry_after(AGAIN)
 }
 
 #[tonic::async_trait]
@@ -91,12 +135,11 @@ impl Delivery for DeliveryService {
             let text = format!("{tenant} is not a tenant of {}", self.shared.home());
             return Err(Refusal::new(Code::TenantUnknown, text).into());
         }
-        let claim = self.shared.journal.claim_on(&tenant).map_err(|error| {
-            let after = std::time::Duration::from_millis(500);
-            Status::from(Refusal::new(Code::NotOwner, error.to_string()).retry_after(after))
-        })?;
-        let (down, frames) = mpsc::channel(FRAMES);
-        tokio::spawn(self.clone().serve(tenant, claim, request.into_inner(), down));
-        Ok(Response::new(Box::pin(ReceiverStream::new(frames))))
+        self.shared.parts.lease.check().map_err(|stale| unsure(&stale))?;
+        let claim = self.shared.journal.claim_on(&tenant).map_err(|_| self.not_owner(&tenant))?;
+        let (down, queued) = mpsc::channel(FRAMES);
+        let (last_word, frames) = Frames::new(queued);
+        self.loops.spawn(self.clone().serve(tenant, claim, request.into_inner(), down, last_word));
+        Ok(Response::new(Box::pin(frames)))
     }
 }

@@ -3,7 +3,7 @@
 //! It also holds the claims. An owner writes only to its own shard's partition, and what must not be done
 //! on a guess is done only when the ledger has read the event back as valid.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bulkhead_ledger::Ledger;
@@ -71,8 +71,9 @@ impl Journal {
         Ok(Self { log, ledger, lease, node, events, claims: Arc::default() })
     }
 
-    /// Claims a shard: appends the next number and reads up to it. False when another node was first.
-    pub(crate) async fn claim(&self, shard: u32) -> Result<bool, Error> {
+    /// Claims a shard: appends the next number and reads up to it. False when another node was first. From the
+    /// moment on that the claim is read back, this node decides for the shard.
+    pub(crate) async fn claim(self, shard: u32) -> Result<bool, Error> {
         let (number, _) = self.ledger.claim(shard)?;
         let claim = Claim { shard, number: number + 1, node: self.node.clone() };
         let verdict = self.enqueue(&claim, EventRecord::Claimed).read_back().await?;
@@ -81,6 +82,13 @@ impl Journal {
             self.claims.write().unwrap_or_else(PoisonError::into_inner).insert(shard, claim);
         }
         Ok(won)
+    }
+
+    /// Whether the ledger has read a newer claim on a shard than the one that this node holds: another decides.
+    pub(crate) fn is_overtaken(&self, shard: u32) -> Result<bool, Error> {
+        let Some(held) = self.held(shard) else { return Ok(false) };
+        let (number, node) = self.ledger.claim(shard)?;
+        Ok(number > held.number || (number == held.number && node != held.node))
     }
 
     pub(crate) fn give_up(&self, shard: u32) {
@@ -106,7 +114,7 @@ impl Journal {
         claims.iter().map(|(shard, claim)| (*shard, claim.number)).collect()
     }
 
-    pub(crate) fn owned(&self) -> Vec<u32> {
+    pub(crate) fn owned(&self) -> BTreeSet<u32> {
         self.claims.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 

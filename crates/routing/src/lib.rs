@@ -1,7 +1,7 @@
 //! Reads, decides, keeps tenants apart, delivers, records.
 //!
-//! The route of a referral through a cell, in the order in which to read: [`owner`](crate::owner) claims
-//! shards and starts what belongs to them; `router` takes records from `in.<tenant>` and decides;
+//! The route of a referral through a cell, in the order in which to read: `owner` is the node's loop, `shards` claims
+//! what the log assigns and starts what belongs to it; `router` takes records from `in.<tenant>` and decides;
 //! `hand_over` offers what waits in `out.<tenant>` to the tenant's sidecar, and `notices`
 //! tells it what became of what it sent; `courier` carries what waits at
 //! the border to the other nation's `door`; `deadlines` acts when time runs out. Everything that is decided
@@ -22,7 +22,9 @@ mod notices;
 mod owner;
 mod router;
 mod settle;
+mod shards;
 mod source;
+mod streams;
 
 pub use board::Board;
 pub use config::{Config, FarCell};

@@ -1,22 +1,31 @@
-//! Who decides: claims the shards that the log assigns and runs what belongs to each.
+//! The routing of one node: what it is made of, and the loop that keeps it to what it may do.
+//!
+//! Which shards this node decides for is [`crate::shards`]'s to know; here it hears of changes: of shards, of the
+//! directory, of its right to act.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulkhead_ledger::Ledger;
-use bulkhead_log::{Log, ShardChange, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Nation, Pulses, SHARDS, TenantId, shard_of};
+use bulkhead_log::{Log, Topic, TopicSpec};
+use bulkhead_model::{Cuts, Directory, Nation, Pulses, SHARDS};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::Dialer;
 use bulkhead_wire::topics;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::warn;
 
-use crate::courier::Courier;
 use crate::journal::Journal;
-use crate::router::Router;
-use crate::{Board, Config, DeliveryService, DoorService, Error, deadlines};
+use crate::shards::Shards;
+use crate::{Board, Config, DeliveryService, DoorService, Error};
+
+/// How often it is looked whether another node has taken a shard, and what could not be claimed is tried again.
+const TICK: Duration = Duration::from_millis(500);
+/// How long what has begun may hold back the shards that a stopping node leaves to others.
+const BEFORE_LEAVING: Duration = Duration::from_millis(500);
 
 /// What routing works with.
 #[derive(Clone)]
@@ -120,86 +129,41 @@ impl Routing {
         self.shared.parts.ledger.caught_up().await?;
         let shards = Topic::new(&topics::shards(self.shared.home()))?;
         let mut changes = self.shared.parts.log.own_shards(&shards, &self.shared.config.node).await?;
-        let mut owner = Owner::new(self.shared.clone());
+        let mut owned = Shards::new(self.shared.clone(), self.delivery.clone());
         let mut directory = self.shared.parts.directory.clone();
+        let lease = self.shared.parts.lease.clone();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut may_act, mut has_topics) = (true, true);
         loop {
             tokio::select! {
                 () = drain.started() => break,
-                change = changes.next() => owner.change(change?).await?,
-                Ok(()) = directory.changed() => {
-                    ensure_topics(&self.shared).await?;
-                    owner.start_what_is_new();
+                change = changes.next() => owned.change(change?),
+                claimed = owned.claimed() => claimed?,
+                Ok(()) = directory.changed() => has_topics = false,
+                stale = lease.lost(), if may_act => {
+                    may_act = false;
+                    self.delivery.reset(&stale);
+                }
+                () = lease.held(), if !may_act => may_act = true,
+                _ = tick.tick() => owned.look_again()?,
+            }
+            if !has_topics {
+                match ensure_topics(&self.shared).await {
+                    Ok(()) => has_topics = true,
+                    Err(error) => warn!(%error, "topics of the new directory cannot be made yet"),
                 }
             }
+            owned.start_what_is_new();
         }
-        self.delivery.close();
-        owner.stop().await;
-        Ok(())
-    }
-}
-
-/// The tasks of the shards that this node owns.
-struct Owner {
-    shared: Shared,
-    drain: Drain,
-    tasks: JoinSet<()>,
-    routers: HashMap<u32, (Drain, HashSet<TenantId>)>,
-}
-
-impl Owner {
-    fn new(shared: Shared) -> Self {
-        let drain = Drain::new();
-        let mut tasks = JoinSet::new();
-        for (nation, far) in shared.config.far.clone() {
-            tasks.spawn(Courier::new(shared.clone(), nation, far).run(drain.clone()));
-        }
-        tasks.spawn(deadlines::run(shared.clone(), drain.clone()));
-        Self { shared, drain, tasks, routers: HashMap::new() }
-    }
-
-    async fn change(&mut self, change: ShardChange) -> Result<(), Error> {
-        match change {
-            ShardChange::Assigned(shards) => {
-                let claims = shards.iter().map(|shard| self.shared.journal.claim(*shard));
-                let won = futures::future::try_join_all(claims).await?;
-                for (shard, won) in shards.iter().zip(won) {
-                    if won {
-                        self.routers.insert(*shard, (self.drain.child(), HashSet::new()));
-                    } else {
-                        warn!(shard, "another node claimed the shard first");
-                    }
-                }
-                info!(shards = self.routers.len(), node = %self.shared.config.node, "shards claimed");
-                self.start_what_is_new();
-            }
-            ShardChange::Revoked(shards) => {
-                for shard in shards {
-                    self.shared.journal.give_up(shard);
-                    if let Some((drain, _)) = self.routers.remove(&shard) {
-                        drain.start();
-                    }
-                }
-            }
+        let mut stopping = pin!(async { tokio::join!(self.delivery.close(), owned.stop()) });
+        // What has begun mostly ends at once. Who waits for these shards does not wait for the rest.
+        let in_time = timeout(BEFORE_LEAVING, &mut stopping).await.is_ok();
+        drop(changes);
+        if !in_time {
+            stopping.await;
         }
         Ok(())
-    }
-
-    /// A router for each tenant of the directory, its own or foreign, that this node decides for.
-    fn start_what_is_new(&mut self) {
-        for tenant in self.shared.directory().tenants() {
-            let Some((drain, running)) = self.routers.get_mut(&shard_of(&tenant.id)) else { continue };
-            if running.insert(tenant.id.clone()) {
-                self.tasks.spawn(Router::new(self.shared.clone(), tenant.id.clone()).run(drain.clone()));
-            }
-        }
-    }
-
-    async fn stop(mut self) {
-        self.drain.start();
-        for (drain, _) in self.routers.values() {
-            drain.start();
-        }
-        while self.tasks.join_next().await.is_some() {}
     }
 }
 

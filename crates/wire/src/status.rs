@@ -13,6 +13,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::v1;
 
 const DOMAIN: &str = "bulkhead";
+/// In the metadata of ErrorInfo.
+const OWNER: &str = "owner";
 
 /// A refusal before it is a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +29,21 @@ pub struct Refusal {
     pub field: Option<String>,
     /// When a retry makes sense: after how long.
     pub retry_after: Option<Duration>,
+    /// Who decides instead: `host:port`, in the metadata of ErrorInfo.
+    pub owner: Option<String>,
 }
 
 impl Refusal {
     /// A refusal with the fault that its code implies.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { fault: fault_of(code), code, message: message.into(), field: None, retry_after: None }
+        Self {
+            fault: fault_of(code),
+            code,
+            message: message.into(),
+            field: None,
+            retry_after: None,
+            owner: None,
+        }
     }
 
     /// Names the field at fault.
@@ -44,6 +55,12 @@ impl Refusal {
     /// Says when a retry makes sense.
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// Says who decides instead.
+    pub fn owner(mut self, address: impl Into<String>) -> Self {
+        self.owner = Some(address.into());
         self
     }
 
@@ -64,7 +81,8 @@ impl Refusal {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut details = ErrorDetails::new();
-        details.set_error_info(refusal.code.as_str(), DOMAIN, HashMap::new());
+        let owner = refusal.owner.map(|address| (OWNER.to_owned(), address));
+        details.set_error_info(refusal.code.as_str(), DOMAIN, owner.into_iter().collect::<HashMap<_, _>>());
         if let Some(field) = &refusal.field {
             details.add_bad_request_violation(field, &refusal.message);
         }
@@ -126,6 +144,8 @@ pub struct Problem {
     pub field: Option<String>,
     /// After how long a retry makes sense.
     pub retry_after: Option<Duration>,
+    /// Who decides instead: `host:port`.
+    pub owner: Option<String>,
 }
 
 impl Problem {
@@ -157,7 +177,9 @@ impl From<&Status> for Problem {
             .and_then(|bad| bad.field_violations.first())
             .map(|violation| violation.field.clone());
         let retry_after = details.retry_info().and_then(|info| info.retry_delay);
-        Self { code, grpc: status.code() as i32, message: status.message().to_owned(), field, retry_after }
+        let owner = details.error_info().and_then(|info| info.metadata.get(OWNER).cloned());
+        let (grpc, message) = (status.code() as i32, status.message().to_owned());
+        Self { code, grpc, message, field, retry_after, owner }
     }
 }
 
@@ -169,6 +191,7 @@ impl From<&v1::Refusal> for Problem {
             message: refusal.message.clone(),
             field: Some(refusal.field.clone()).filter(|field| !field.is_empty()),
             retry_after: Some(Duration::from_millis(refusal.retry_after_ms.into())).filter(|d| !d.is_zero()),
+            owner: None,
         }
     }
 }
@@ -191,6 +214,12 @@ mod tests {
         let heard = Problem::from(&Status::from(field));
         assert_eq!(heard.field.as_deref(), Some("to"));
         assert!(heard.is_refusal());
+    }
+
+    #[test]
+    fn a_redirect_names_who_decides() {
+        let said = Refusal::new(Code::NotOwner, "another node decides").owner("10.0.0.2:7443");
+        assert_eq!(Problem::from(&Status::from(said)).owner.as_deref(), Some("10.0.0.2:7443"));
     }
 
     #[test]

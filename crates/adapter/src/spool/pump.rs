@@ -222,7 +222,7 @@ impl Spool {
 
 fn local(message: &str) -> Problem {
     let grpc = tonic::Code::Internal as i32;
-    Problem { code: None, grpc, message: message.to_owned(), field: None, retry_after: None }
+    Problem { code: None, grpc, message: message.to_owned(), field: None, retry_after: None, owner: None }
 }
 
 fn age(since: Timestamp) -> Duration {

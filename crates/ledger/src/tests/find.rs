@@ -1,11 +1,11 @@
 //! Finding, listing, counting, alerts, what is due and what is to be told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bulkhead_model::State;
 
 use super::*;
-use crate::{AlertCode, AlertCount, Count, Filter};
+use crate::{AlertCode, AlertCount, Count, Filter, Row};
 
 fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
     let mut facts = facts(message);
@@ -108,11 +108,13 @@ async fn what_is_due_is_noted_first_and_then_acted_upon() {
     cell.route(with_deadline("offered", 110, Priority::Urgent), 2).await;
     cell.decide(&receiver(), "offered", 1, offered(1), None).await;
     let due = |second| {
-        let rows = cell.ledger.due(at(second), 10).unwrap();
+        let rows = cell.ledger.due(at(second), |_| true, 10).unwrap();
         rows.into_iter().map(|row| row.facts.envelope.message_id.to_string()).collect::<Vec<_>>()
     };
     assert_eq!((due(99), due(100)), (vec![], vec!["open".into()]));
     assert_eq!(due(200), ["open", "offered"]);
+    let mine = |row: &Row| row.facts.envelope.message_id.as_str() == "offered";
+    assert_eq!(cell.ledger.due(at(200), mine, 1).unwrap().len(), 1);
     cell.decide(&receiver(), "open", 1, Event::Overdue, None).await;
     assert_eq!(due(200), ["offered", "open"]);
     cell.decide(&receiver(), "offered", 1, Event::Overdue, None).await;
@@ -131,8 +133,13 @@ async fn another_nation_is_told_until_it_knows() {
     carried.from_nation = Some(Nation::Wales);
     cell.route(carried, 1).await;
     soon(bell.notified()).await;
-    let due =
-        |skip: &HashMap<ReferralId, u64>| cell.ledger.reports_due(Nation::Wales, skip, 10).unwrap().len();
+    let shards: BTreeSet<u32> = (0..SHARDS).collect();
+    let others = &shards - &BTreeSet::from([shard_of(&origin())]);
+    let due_in = |shards: &BTreeSet<u32>, skip: &HashMap<ReferralId, u64>| {
+        cell.ledger.reports_due(Nation::Wales, shards, skip, 10).unwrap().len()
+    };
+    let due = |skip: &HashMap<ReferralId, u64>| due_in(&shards, skip);
+    assert_eq!(due_in(&others, &HashMap::new()), 0);
     assert_eq!(due(&HashMap::new()), 1);
     assert_eq!((due(&HashMap::from([(id("m-1"), 1)])), due(&HashMap::from([(id("m-1"), 0)]))), (0, 1));
     cell.decide(&origin(), "m-1", 0, Event::Told { version: 1 }, None).await;

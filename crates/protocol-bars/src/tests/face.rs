@@ -105,6 +105,7 @@ async fn what_was_not_taken_may_come_again_with_other_bytes() {
         message: String::new(),
         field: None,
         retry_after: None,
+        owner: None,
     };
     world.stub.answers([
         Answer::TryAgain { after: Duration::from_millis(1500), cause: String::new() },

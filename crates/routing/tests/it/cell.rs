@@ -8,10 +8,10 @@ use bulkhead_ledger::{Ledger, Row};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Topic};
 use bulkhead_model::{
     CaseId, Cuts, Digest, Directory, Envelope, Fallback, Kind, MessageId, Nation, OnDeadline, Payload,
-    Priority, Protocol, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId,
-    Tenant, TenantId,
+    Priority, Protocol, Pulses, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier,
+    SupplierId, Tenant, TenantId,
 };
-use bulkhead_process::{Drain, Lease};
+use bulkhead_process::{BootTime, Drain, Lease};
 use bulkhead_routing::{Board, Config, FarCell, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
@@ -90,12 +90,18 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
     Arc::new(Directory::new(suppliers, tenants.collect(), services.collect(), vec![]).unwrap())
 }
 
+/// Longer than any test.
+const LEASE: Duration = Duration::from_secs(600);
+
 pub(crate) struct Cell {
     pub(crate) nation: Nation,
     pub(crate) address: String,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) ledger: Ledger,
     pub(crate) board: Board,
+    /// Held until a test lets it lapse.
+    pub(crate) lease: Lease,
+    pub(crate) pulses: watch::Sender<Arc<Pulses>>,
     drain: Drain,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -129,13 +135,16 @@ impl Cell {
             let cell = FarCell { addresses: vec![address.to_owned()], server_name: server_name(far) };
             config.far.insert(far, cell);
         }
+        let lease = Lease::new(LEASE);
+        lease.renew(BootTime::now());
+        let (pulses, pulses_seen) = watch::channel(Arc::default());
         let parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
             directory,
             cuts,
-            pulses: watch::channel(Arc::default()).1,
-            lease: Lease::always(),
+            pulses: pulses_seen,
+            lease: lease.clone(),
             dialer: Dialer::new(&credentials).unwrap(),
         };
         let routing = Routing::new(config, parts).unwrap();
@@ -160,7 +169,7 @@ impl Cell {
                 .await
                 .unwrap();
         });
-        Self { nation, address, log, ledger, board, drain, tasks }
+        Self { nation, address, log, ledger, board, lease, pulses, drain, tasks }
     }
 
     /// As a clean stop does; the log is closed when this returns.

@@ -5,5 +5,6 @@ mod border;
 mod cell;
 mod compartment;
 mod deadline;
+mod nodes;
 mod notices;
 mod sidecar;

@@ -42,10 +42,16 @@ impl Sidecar {
         Self { up, down: response.into_inner(), offers: Vec::new() }
     }
 
-    /// How the other end ends the stream.
+    /// How the other end ends the stream; frames before that are passed over.
     pub(crate) async fn ended(mut self) -> Status {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
-        next.await.expect("an end in time").unwrap_err()
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
+            match next.await.expect("an end in time") {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended without a word"),
+                Err(status) => return status,
+            }
+        }
     }
 
     pub(crate) async fn spooled(&self, entries: u64, withdrawals: u64) {

@@ -1,0 +1,90 @@
+//! A node among others: it acts while it may, and ends at once what another node decides for now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulkhead_log::{Record, Topic};
+use bulkhead_model::{Claim, Code, OnDeadline, Pulse, Pulses, SHARDS, State, shard_of};
+use bulkhead_process::BootTime;
+use bulkhead_wire::status::Problem;
+use bulkhead_wire::{Author, EventRecord, ReadEvent, topics};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::cell::{Draft, England, tenant};
+use crate::sidecar::Sidecar;
+
+const TO: &str = "england/receiver";
+
+/// Another node claims a shard, as one does to which the log has assigned it.
+async fn claim_elsewhere(england: &England, shard: u32) {
+    let number = england.cell.ledger.claim(shard).unwrap().0 + 1;
+    let claim = Claim { shard, number, node: "england-2".into() };
+    let author = Author { claim, at: Timestamp::now() };
+    let value = ReadEvent { author, record: EventRecord::Claimed }.encode();
+    let events = Topic::new(&topics::events(england.cell.nation)).unwrap().partition(shard);
+    england.cell.log.append(&events, Record { key: Bytes::new(), value }).await.unwrap();
+}
+
+fn pulse_of_another(england: &England) {
+    let pulse = Pulse {
+        node: "england-2".into(),
+        address: "10.0.0.2:7443".into(),
+        run: 1,
+        number: 1,
+        position: 0,
+        cuts: [0; 16],
+        claims: (0..SHARDS).map(|shard| (shard, 99)).collect::<BTreeMap<_, _>>(),
+        at: Timestamp::now(),
+    };
+    let mut pulses = Pulses::default();
+    pulses.hear(pulse, Timestamp::now());
+    england.cell.pulses.send_replace(Arc::new(pulses));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_overtaken_gives_up_says_who_decides_and_comes_back_only_when_the_shard_is_its_own() {
+    let england = England::start(OnDeadline::Return).await;
+    let first = england.cell.submit(&Draft::new("m1", TO)).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(first, State::Acknowledged).await;
+
+    pulse_of_another(&england);
+    claim_elsewhere(&england, shard_of(&tenant(TO))).await;
+    let problem = Problem::from(&sidecar.ended().await);
+    assert_eq!((problem.code, problem.owner.as_deref()), (Some(Code::NotOwner), Some("10.0.0.2:7443")));
+
+    // The log still assigns it here, so a while later this node claims it again; what came meanwhile goes on.
+    let second = england.cell.submit(&Draft::new("m2", TO)).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    assert_eq!(offer.referral_id, second.to_string());
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(second, State::Acknowledged).await;
+    assert_eq!(england.cell.ledger.claim(shard_of(&tenant(TO))).unwrap().1, "england-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_lease_has_lapsed_ends_its_streams_and_decides_nothing_until_it_is_back() {
+    let england = England::start(OnDeadline::Return).await;
+    let sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+
+    england.cell.lease.lapse();
+    assert_eq!(Problem::from(&sidecar.ended().await).code, Some(Code::NodeUnsure));
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(england.cell.ledger.get(&id).unwrap().is_none(), "it was routed without the right to");
+
+    england.cell.lease.renew(BootTime::now());
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
