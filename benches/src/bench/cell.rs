@@ -8,21 +8,22 @@ use std::sync::Arc;
 use anyhow::Result;
 use bulkhead_ingest::Service as Ingest;
 use bulkhead_ledger::{Follower, Ledger};
-use bulkhead_log::{Embedded, EmbeddedConfig, Log};
+use bulkhead_log::Log;
 use bulkhead_model::{
     Cuts, Directory, Nation, OnDeadline, Presence, Protocol, Quota, Service, ServiceId, Supplier, SupplierId,
     Tenant, TenantId,
 };
 use bulkhead_process::{Drain, Lease};
 use bulkhead_routing::{FarCell, Parts, Routing};
-use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
+use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, MAX_MESSAGE};
 use bulkhead_wire::v1::border_server::BorderServer;
 use bulkhead_wire::v1::delivery_server::DeliveryServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::keys::{Keys, server_name};
+use crate::keys::server_name;
+use crate::store::Opened;
 
 /// Who sends.
 pub(crate) const SENDER: &str = "england/sender";
@@ -33,18 +34,18 @@ pub(crate) const FAR: &str = "wales/receiver";
 
 /// A running cell.
 pub(crate) struct Cell {
-    pub(crate) nation: Nation,
-    pub(crate) address: String,
     drain: Drain,
     tasks: JoinSet<()>,
-    embedded: Embedded,
+    log: Opened,
 }
 
 /// What a cell is made with.
-pub(crate) struct Plan<'a> {
-    pub(crate) keys: &'a Keys,
+pub(crate) struct Plan {
+    pub(crate) credentials: Credentials,
     pub(crate) nation: Nation,
+    /// Where its ledger lies.
     pub(crate) dir: PathBuf,
+    pub(crate) log: Opened,
     pub(crate) listener: TcpListener,
     /// The other cell, and its address.
     pub(crate) far: Option<(Nation, String)>,
@@ -53,12 +54,11 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Cell {
-    pub(crate) async fn start(plan: Plan<'_>) -> Result<Self> {
-        let Plan { keys, nation, dir, listener, far, routing } = plan;
+    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+        let Plan { credentials, nation, dir, log: opened, listener, far, routing } = plan;
         std::fs::create_dir_all(&dir)?;
-        let (node, address) = (format!("{nation}-1"), listener.local_addr()?.to_string());
-        let embedded = Embedded::open(EmbeddedConfig::new(dir.join("log")))?;
-        let log: Arc<dyn Log> = Arc::new(embedded.clone());
+        let node = format!("{nation}-1");
+        let log: Arc<dyn Log> = opened.log();
         let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
         let (ledger, follower) = Ledger::open(config, log.clone()).await?;
         let drain = Drain::new();
@@ -72,7 +72,6 @@ impl Cell {
             let cell = FarCell { addresses: vec![address], server_name: server_name(far) };
             config.far.insert(far, cell);
         }
-        let credentials = keys.cell(nation)?;
         let parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
@@ -129,14 +128,14 @@ impl Cell {
                 .serve_with_incoming_shutdown(acceptor.listen(listener), async move { stop.started().await })
                 .await;
         });
-        Ok(Self { nation, address, drain, tasks, embedded })
+        Ok(Self { drain, tasks, log: opened })
     }
 
     /// Stops it and lets go of its files.
     pub(crate) async fn stop(mut self) {
         self.drain.start();
         self.tasks.shutdown().await;
-        self.embedded.close().await;
+        self.log.close().await;
     }
 }
 

@@ -1,18 +1,21 @@
 //! Benches: each answers one question with numbers and their targets, and asserts nothing.
 //!
-//! `bench` asks how much the broker adds to a bare append, in one process with two cells, their clients and
-//! the receiving sidecars; `bench world` asks how `bulkhead dev` does as a whole.
+//! `bench` asks how much the broker adds to a bare append, with two cells in a process of their own and their
+//! clients and sidecars in another, on the embedded log or with `--kafka` on Kafka; `bench world` asks how `bulkhead dev` does as a whole.
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
 mod cell;
 mod figures;
+mod host;
 mod inbox;
 mod keys;
+mod process;
 mod raw;
 mod rounds;
 mod sender;
 mod sidecar;
 mod spread;
+mod store;
 mod submit;
 mod world;
 
@@ -34,12 +37,27 @@ struct Arguments {
     /// Where logs are kept while it runs; everything is on this disk.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
+    /// About how many MB one measurement of a rate writes.
+    #[arg(long, default_value_t = 120)]
+    megabytes: usize,
+    #[command(flatten)]
+    store: store::Store,
     #[command(subcommand)]
     what: Option<What>,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// The cells of a measurement; the bench starts it itself.
+    #[command(hide = true)]
+    Host {
+        /// Where ledgers, keys and logs are.
+        #[arg(long)]
+        dir: PathBuf,
+        /// What topics begin with.
+        #[arg(long)]
+        name: String,
+    },
     /// Starts `bulkhead dev`: the way over a border, idle cost, memory of a backlog, time to ready.
     World {
         /// The `bulkhead` binary. Without it: the one beside this one.
@@ -59,7 +77,11 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let telemetry = bulkhead_process::telemetry::install("bulkhead-bench")?;
     match arguments.what {
-        None => rounds::run(arguments.rounds, &arguments.sizes, &arguments.dir).await?,
+        None => {
+            let Arguments { rounds, sizes, dir, megabytes, store, .. } = arguments;
+            rounds::run(&rounds::Rounds { rounds, sizes, dir, store, megabytes }).await?;
+        }
+        Some(What::Host { dir, name }) => host::run(&dir, &arguments.store, &name).await?,
         Some(What::World { binary, per_second, ask }) => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
             world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second, &ask).await?;

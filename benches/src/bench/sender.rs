@@ -9,13 +9,14 @@ use bulkhead_wire::v1::{Envelope, Kind, ServiceAddress, SubmitRequest};
 use bytes::Bytes;
 use tonic::transport::Channel;
 
-use crate::cell::{Cell, SENDER};
+use crate::cell::SENDER;
+use crate::host::Place;
 use crate::keys::{Keys, server_name};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A client of a cell's door.
-pub(crate) fn client(keys: &Keys, cell: &Cell) -> Result<IngestClient<Channel>> {
+pub(crate) fn client(keys: &Keys, cell: &Place) -> Result<IngestClient<Channel>> {
     let channel = Dialer::new(&keys.tenant(SENDER)?)?.channel(&cell.address, &server_name(cell.nation))?;
     Ok(IngestClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)

@@ -15,7 +15,7 @@ use bulkhead_process::Drain;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
-use crate::cell::Cell;
+use crate::host::Place;
 use crate::keys::{Keys, server_name};
 
 /// How long a receiver may be silent before the bench gives up.
@@ -48,7 +48,7 @@ impl LocalSystem for Takes {
 }
 
 impl Sidecar {
-    pub(crate) async fn start(keys: &Keys, cell: &Cell, tenant: &str, dir: &Path) -> Result<Self> {
+    pub(crate) async fn start(keys: &Keys, cell: &Place, tenant: &str, dir: &Path) -> Result<Self> {
         let config = Config {
             tenant: TenantId::parse(tenant)?,
             software: "bench".into(),

@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::process::resident_mb;
 use super::{clients, say};
+use crate::process::resident_mb;
 use crate::sender::referral;
 
 /// Waiting for the receiving system: in its compartment, on the way to its sidecar, or in the sidecar's inbox.

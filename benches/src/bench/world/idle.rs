@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use bulkhead_testkit::campaign::World;
 
-use super::process::{cpu_seconds, resident_mb};
 use super::say;
+use crate::process::{cpu_seconds, resident_mb};
 
 const SETTLE: Duration = Duration::from_secs(5);
 const WATCHED: Duration = Duration::from_secs(30);

@@ -4,7 +4,6 @@ mod backlog;
 mod clients;
 mod flow;
 mod idle;
-mod process;
 mod start;
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ const TICKS: f64 = 100.0;
 
 /// Processor time used so far, in seconds.
 #[allow(clippy::cast_precision_loss, reason = "years of processor time have few digits")]
-pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in brackets may hold spaces; utime and stime are the 12th and 13th behind it.
     let rest = text.rsplit(')').next().context("no stat")?;
@@ -20,7 +20,7 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
 }
 
 /// Resident memory in MB.
-pub(super) fn resident_mb(pid: u32) -> Result<f64> {
+pub(crate) fn resident_mb(pid: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
