@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-const PREFIX: &str = "BULKHEAD__";
-
 /// A sidecar's settings, with those of its adapter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,33 +149,9 @@ impl<S: DeserializeOwned> Settings<S> {
     /// # Errors
     /// When a setting is unknown, missing or malformed.
     pub fn read(text: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
-        let mut table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| Error::config("settings", error.message()))?;
-        for (name, value) in variables {
-            if let Some(path) = name.strip_prefix(PREFIX) {
-                set(&mut table, &name, path, &value)?;
-            }
-        }
-        serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| Error::config(error.path().to_string(), error.inner().message()))
+        bulkhead_process::settings::read(text, variables)
+            .map_err(|invalid| Error::config(invalid.setting, invalid.problem))
     }
-}
-
-/// Puts one variable in its place. What is not TOML by itself is taken for a text.
-fn set(table: &mut toml::Table, name: &str, path: &str, value: &str) -> Result<(), Error> {
-    let mut keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-    let last = keys.pop().filter(|key| !key.is_empty());
-    let last = last.ok_or_else(|| Error::config(name, "names no setting"))?;
-    let mut at = table;
-    for key in keys {
-        let section = at.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = section
-            .as_table_mut()
-            .ok_or_else(|| Error::config(name, "is inside something that is not a section"))?;
-    }
-    let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("value"));
-    at.insert(last, parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! The binary: `bulkhead dev`, and the commands of operators and integrators.
+//! The binary: `bulkhead dev`, `bulkhead serve`, and the commands of operators and integrators.
 
 mod dev;
 mod node;
+mod serve;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use bulkhead_cli::{Global, Output};
 use bulkhead_process::{Drain, signals, telemetry};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -34,6 +36,9 @@ enum Command {
     /// simulator of its clinical system.
     #[command(after_help = dev::HELP)]
     Dev(dev::Settings),
+    /// Run a broker node of one cell.
+    #[command(after_help = serve::HELP)]
+    Serve(serve::Arguments),
     #[command(flatten)]
     Other(bulkhead_cli::Command),
 }
@@ -46,14 +51,26 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         match arguments.command {
-            Command::Dev(settings) => serve_dev(settings, &arguments.global).await,
+            Command::Dev(settings) => {
+                let quiet = arguments.global.quiet || arguments.global.output != Output::Text;
+                until_drained("bulkhead-dev", |drain| dev::run(settings, quiet, drain)).await
+            }
+            Command::Serve(arguments) => match serve::prepare(&arguments) {
+                Ok(Some(ready)) => until_drained("bulkhead", |drain| serve::run(ready, drain)).await,
+                Ok(None) => ExitCode::SUCCESS,
+                Err(error) => said(&error),
+            },
             Command::Other(command) => bulkhead_cli::run(command, arguments.global, Arguments::command).await,
         }
     })
 }
 
-async fn serve_dev(settings: dev::Settings, global: &Global) -> ExitCode {
-    let telemetry = match telemetry::install("bulkhead-dev") {
+/// What a long-running process does around its work.
+async fn until_drained<F: Future<Output = Result<()>>>(
+    name: &'static str,
+    work: impl FnOnce(Drain) -> F,
+) -> ExitCode {
+    let telemetry = match telemetry::install(name) {
         Ok(telemetry) => telemetry,
         Err(error) => return said(&error.into()),
     };
@@ -61,8 +78,7 @@ async fn serve_dev(settings: dev::Settings, global: &Global) -> ExitCode {
     if let Err(error) = signals::drain_on_signal(drain.clone()) {
         return said(&error.into());
     }
-    let quiet = global.quiet || global.output != Output::Text;
-    let ended = dev::run(settings, quiet, drain).await;
+    let ended = work(drain).await;
     telemetry.shutdown();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Signals, drain, telemetry, health, lease: what every long-running process does alike.
+//! Signals, drain, telemetry, health, lease, settings: what every long-running process does alike.
 //!
 //! `bulkhead dev` runs many of these processes inside one, so only the tracing subscriber and the
 //! metrics recorder are global. Everything else is a value that is passed in, and every metric carries
@@ -8,6 +8,7 @@ pub mod capture;
 pub mod drain;
 pub mod health;
 pub mod lease;
+pub mod settings;
 pub mod signals;
 pub mod telemetry;
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use bulkhead_log::KafkaConfig;
 use bulkhead_model::Nation;
 use bulkhead_process::Drain;
 use bulkhead_routing::{self as routing, CrashBetweenAppends, FarCell};
@@ -24,7 +25,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::node::{DirectoryFile, Node, NodeConfig, PulseSettings};
+use crate::node::{DirectoryFile, LogConfig, Node, NodeConfig, NodeLog, PulseConfig};
 use dev_json::DevJson;
 use pki::Pki;
 use place::Place;
@@ -36,6 +37,8 @@ Examples:
   bulkhead dev                              start, or carry on where it stopped
   bulkhead dev --fresh --traffic 20         start empty, with 20 referrals a second
   bulkhead dev --port-base 7000             the same ports at every start
+  bulkhead dev --log kafka --kafka 127.0.0.1:9092 --nodes 3
+                                            the same world on Kafka (deploy/kafka/up starts one)
 
 When everything is up it prints the tenants, five commands to try and one line `ready`, and writes
 <data-dir>/dev.json, which the other commands read. SIGINT or SIGTERM drains; a second one ends at
@@ -43,6 +46,15 @@ once.";
 
 /// How long everything may take to stop.
 const GRACE: Duration = Duration::from_secs(9);
+
+/// What the logs of a demo world are kept on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogKind {
+    /// A directory, for this process.
+    Embedded,
+    /// A Kafka cluster, a prefix for each nation.
+    Kafka,
+}
 
 /// What `bulkhead dev` is told.
 #[derive(Debug, Args)]
@@ -62,6 +74,19 @@ pub(crate) struct Settings {
     /// The seed of that traffic.
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     traffic_seed: u64,
+    /// Nodes in each cell. On the embedded log the first decides and the others stand by; on Kafka they share.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: u8,
+    /// What the logs are kept on.
+    #[arg(long, value_enum, default_value_t = LogKind::Embedded)]
+    log: LogKind,
+    /// The brokers of the Kafka cluster, with commas between. Of three and more, each record lies on three.
+    #[arg(long, value_name = "HOST:PORT", required_if_eq("log", "kafka"))]
+    kafka: Option<String>,
+    /// What the topics of this world begin with on that cluster; each nation's own name follows. `--fresh` does not
+    /// empty them: for an empty world on the same cluster choose another.
+    #[arg(long, value_name = "PREFIX", default_value = "bulkhead-dev")]
+    kafka_prefix: String,
     /// Test-only: end the process at the n-th decision, between its two appends.
     #[arg(long, default_value_t = 0, hide = true)]
     crash_between_appends: u64,
@@ -72,7 +97,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     let place = Place::take(&settings.data_dir, settings.fresh)?;
     let data_dir = place.dir.clone();
     let pki = Pki::open(&data_dir)?;
-    let plan = PortPlan::new(settings.port_base)?;
+    let plan = PortPlan::new(settings.port_base, settings.nodes.into())?;
     let directory = world::directory(|operator| pki.public_key(operator));
     fs::write(data_dir.join("directory.toml"), &directory)?;
 
@@ -80,12 +105,20 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     let mut nodes: JoinSet<Result<()>> = JoinSet::new();
     let mut ready = Vec::new();
     let crash = CrashBetweenAppends::at(settings.crash_between_appends);
+    let mut logs = Vec::new();
     for nation in Nation::ALL {
-        let config = node_config(nation, &data_dir, &pki, &plan, &directory, crash.clone())?;
-        let (grpc, http) = plan.cell(nation).listeners()?;
-        let node = Node::open(config, grpc, http).await.with_context(|| format!("the cell of {nation}"))?;
-        ready.push(node.health());
-        nodes.spawn(node.run(cells.clone()));
+        let log = NodeLog::open(log_config(nation, &settings, &data_dir))
+            .await
+            .with_context(|| format!("the cell of {nation}"))?;
+        for (number, ports) in (1..).zip(plan.cell(nation)) {
+            let config = node_config((nation, number), &data_dir, &pki, &plan, &directory, crash.clone())?;
+            let (grpc, http) = ports.listeners()?;
+            let opened = Node::open(config, log.log(), grpc, http).await;
+            let node = opened.with_context(|| format!("the cell of {nation}"))?;
+            ready.push(node.health());
+            nodes.spawn(node.run(cells.clone()));
+        }
+        logs.push(log);
     }
     for health in ready {
         tokio::select! {
@@ -98,7 +131,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     }
     let sidecars = Drain::new();
     let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars).await?;
-    dev_json(&plan, &pki, &tenants).write(&data_dir)?;
+    dev_json(settings.log, &plan, &pki, &tenants).write(&data_dir)?;
     banner::write_sample(&data_dir)?;
     if !quiet {
         banner::print(&settings.data_dir, &tenants);
@@ -121,6 +154,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
                 warn!(%error, "a cell did not end well");
             }
         }
+        futures::future::join_all(logs.into_iter().map(NodeLog::close)).await;
     };
     if tokio::time::timeout(GRACE, stop).await.is_err() {
         warn!("not everything had stopped after {GRACE:?}; what is durable is kept");
@@ -131,49 +165,78 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     }
 }
 
+fn log_config(nation: Nation, settings: &Settings, data_dir: &Path) -> LogConfig {
+    match (settings.log, &settings.kafka) {
+        (LogKind::Kafka, Some(bootstrap)) => {
+            let prefix = format!("{}.{nation}", settings.kafka_prefix);
+            let mut config = KafkaConfig::new(bootstrap.clone(), prefix, nation.as_str());
+            // As on a real cluster where three brokers are named; a desk may have only one.
+            if bootstrap.split(',').count() < 3 {
+                (config.replicas, config.min_in_sync) = (1, 1);
+            }
+            LogConfig::Kafka(Box::new(config))
+        }
+        (LogKind::Kafka | LogKind::Embedded, _) => {
+            LogConfig::Embedded(cell_dir(data_dir, nation).join("log"))
+        }
+    }
+}
+
+fn cell_dir(data_dir: &Path, nation: Nation) -> PathBuf {
+    data_dir.join("cells").join(nation.as_str())
+}
+
 fn node_config(
-    nation: Nation,
+    (nation, number): (Nation, usize),
     data_dir: &Path,
     pki: &Pki,
     plan: &PortPlan,
     directory: &str,
     crash: CrashBetweenAppends,
 ) -> Result<NodeConfig> {
-    let mut routing = routing::Config::new(nation, format!("{nation}-1"));
+    let mut routing = routing::Config::new(nation, format!("{nation}-{number}"));
     routing.crash = crash;
     for far in Nation::ALL.into_iter().filter(|far| *far != nation) {
-        let cell =
-            FarCell { addresses: vec![plan.cell(far).grpc.to_string()], server_name: pki::server_name(far) };
+        let cell = FarCell { addresses: plan.addresses(far), server_name: pki::server_name(far) };
         routing.far.insert(far, cell);
     }
-    let data_dir = data_dir.join("cells").join(nation.as_str());
+    let cell_dir = cell_dir(data_dir, nation);
+    // The first node's ledger lies where a cell of one node has always had it.
+    let data_dir = if number == 1 { cell_dir } else { cell_dir.join(format!("{nation}-{number}")) };
     fs::create_dir_all(&data_dir)?;
     Ok(NodeConfig {
         nation,
         data_dir,
-        pulse: PulseSettings::default(),
+        advertise: None,
+        pulse: PulseConfig::default(),
         credentials: pki.cell(nation)?,
         routing,
         directory: Some(DirectoryFile { name: "directory.toml".into(), text: directory.to_owned() }),
     })
 }
 
-fn dev_json(plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJson {
+fn dev_json(log: LogKind, plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJson {
     let text = |path: PathBuf| path.display().to_string();
     DevJson {
         pid: std::process::id(),
-        log: "embedded",
+        log: match log {
+            LogKind::Embedded => "embedded",
+            LogKind::Kafka => "kafka",
+        },
         demo: true,
         ca: text(pki.ca()),
         cells: Nation::ALL
             .into_iter()
             .map(|nation| dev_json::Cell {
                 nation: nation.to_string(),
-                nodes: vec![dev_json::Node {
-                    name: format!("{nation}-1"),
-                    grpc: plan.cell(nation).grpc,
-                    http: plan.cell(nation).http,
-                }],
+                nodes: (1..)
+                    .zip(plan.cell(nation))
+                    .map(|(number, ports): (usize, _)| dev_json::Node {
+                        name: format!("{nation}-{number}"),
+                        grpc: ports.grpc,
+                        http: ports.http,
+                    })
+                    .collect(),
             })
             .collect(),
         tenants: tenants.dev_json(pki),

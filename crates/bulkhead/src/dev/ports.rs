@@ -38,14 +38,17 @@ pub(super) struct TenantPorts {
 
 /// All ports of the demo world.
 pub(super) struct PortPlan {
+    nodes: usize,
     cells: Vec<CellPorts>,
     tenants: Vec<TenantPorts>,
 }
 
 impl PortPlan {
-    /// From `base` upwards, or free ones.
-    pub(super) fn new(base: Option<u16>) -> Result<Self> {
-        let count = Nation::ALL.len() * 2 + world::TENANTS.len() * 4;
+    /// From `base` upwards, or free ones, for so many nodes a cell. Further nodes come after all else, so that the
+    /// ports of the first do not depend on how many there are.
+    pub(super) fn new(base: Option<u16>, nodes: usize) -> Result<Self> {
+        let first = Nation::ALL.len() * 2 + world::TENANTS.len() * 4;
+        let count = first + Nation::ALL.len() * 2 * (nodes - 1);
         let addresses = match base {
             Some(base) => (0..count)
                 .map(|n| base.checked_add(u16::try_from(n).ok()?).map(loopback))
@@ -53,9 +56,15 @@ impl PortPlan {
                 .with_context(|| format!("--port-base {base} leaves no room for {count} ports"))?,
             None => free(count)?,
         };
+        let (addresses, further) = addresses.split_at(first);
         let (cells, tenants) = addresses.split_at(Nation::ALL.len() * 2);
         Ok(Self {
-            cells: cells.chunks_exact(2).map(|two| CellPorts { grpc: two[0], http: two[1] }).collect(),
+            nodes,
+            cells: [cells, further]
+                .concat()
+                .chunks_exact(2)
+                .map(|two| CellPorts { grpc: two[0], http: two[1] })
+                .collect(),
             tenants: tenants
                 .chunks_exact(4)
                 .map(|four| TenantPorts {
@@ -68,8 +77,14 @@ impl PortPlan {
         })
     }
 
-    pub(super) fn cell(&self, nation: Nation) -> CellPorts {
-        self.cells[nation as usize]
+    /// Of a cell's nodes, in the order of their names.
+    pub(super) fn cell(&self, nation: Nation) -> Vec<CellPorts> {
+        (0..self.nodes).map(|node| self.cells[node * Nation::ALL.len() + nation as usize]).collect()
+    }
+
+    /// Where a cell's nodes are reached.
+    pub(super) fn addresses(&self, nation: Nation) -> Vec<String> {
+        self.cell(nation).into_iter().map(|ports| ports.grpc.to_string()).collect()
     }
 
     pub(super) fn tenant(&self, index: usize) -> TenantPorts {

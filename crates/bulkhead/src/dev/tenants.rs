@@ -167,7 +167,7 @@ async fn sidecar(
     let config = Config {
         tenant: demo.tenant(),
         software: format!("bulkhead-{nation} {}", env!("CARGO_PKG_VERSION")),
-        brokers: vec![plan.cell(nation).grpc.to_string()],
+        brokers: plan.addresses(nation),
         server_name: pki::server_name(nation),
         credentials: pki.credentials(&pki.tenant_files(demo.id))?,
         data_dir: data_dir.join("sidecars").join(demo.tenant().topic_part()),

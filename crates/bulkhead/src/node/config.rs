@@ -11,28 +11,30 @@ use bulkhead_transport::Credentials;
 #[derive(Clone)]
 pub(crate) struct NodeConfig {
     pub(crate) nation: Nation,
-    /// Where its log and ledger lie.
+    /// Where its ledger lies.
     pub(crate) data_dir: PathBuf,
     /// Its certificate, and the authority whose clients may speak.
     pub(crate) credentials: Credentials,
+    /// `host:port` at which its tenants reach it; none: where it listens.
+    pub(crate) advertise: Option<String>,
     /// Name, far cells, windows.
     pub(crate) routing: routing::Config,
     /// How often it says that it is there, and how old the newest proof of that may be.
-    pub(crate) pulse: PulseSettings,
+    pub(crate) pulse: PulseConfig,
     /// The directory to publish when it differs from the newest; none: what the control log has.
     pub(crate) directory: Option<DirectoryFile>,
 }
 
 /// The proof under which a node acts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PulseSettings {
+pub(crate) struct PulseConfig {
     /// Between two pulses.
     pub(crate) interval: Duration,
     /// The newest pulse that came back is at most so old, or the node stops acting.
     pub(crate) limit: Duration,
 }
 
-impl Default for PulseSettings {
+impl Default for PulseConfig {
     fn default() -> Self {
         Self { interval: bulkhead_control::DEFAULT_INTERVAL, limit: bulkhead_process::lease::DEFAULT_LIMIT }
     }

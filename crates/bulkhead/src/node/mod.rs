@@ -1,16 +1,17 @@
-//! A broker node: its log, ledger, control, ingest and routing behind one gRPC port, and what happens when
+//! A broker node: its ledger, control, ingest and routing behind one gRPC port, and what happens when
 //! one of them fails (the node ends; whoever started it decides what then).
 
 mod config;
+mod log;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use bulkhead_control::{Follower as ControlFollower, Following, Pulse, PulseConfig, publish_directory};
+use anyhow::{Context, Result, bail};
+use bulkhead_control::{self as control, Follower as ControlFollower, Following, Pulse, publish_directory};
 use bulkhead_ingest::Service as Ingest;
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
-use bulkhead_log::{Embedded, EmbeddedConfig, Log};
+use bulkhead_log::Log;
 use bulkhead_model::Directory;
 use bulkhead_process::{Drain, Health, Lease, health};
 use bulkhead_routing::{DeliveryService, DoorService, Parts, Routing};
@@ -21,7 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-pub(crate) use config::{DirectoryFile, NodeConfig, PulseSettings};
+pub(crate) use config::{DirectoryFile, NodeConfig, PulseConfig};
+pub(crate) use log::{LogConfig, NodeLog};
 
 /// How long a draining node waits for what is under way.
 const GRACE: Duration = Duration::from_secs(8);
@@ -30,7 +32,6 @@ const GRACE: Duration = Duration::from_secs(8);
 pub(crate) struct Node {
     config: NodeConfig,
     log: Arc<dyn Log>,
-    embedded: Embedded,
     ledger: Ledger,
     ledger_follower: LedgerFollower,
     control_follower: ControlFollower,
@@ -41,29 +42,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Opens the log and the ledger of a node whose ports are open.
-    pub(crate) async fn open(config: NodeConfig, grpc: TcpListener, http: TcpListener) -> Result<Self> {
-        let directory = config.data_dir.join("log");
-        let embedded = Embedded::open(EmbeddedConfig::new(directory.clone()))
-            .with_context(|| format!("the log in {} cannot be opened", directory.display()))?;
-        let log: Arc<dyn Log> = Arc::new(embedded.clone());
+    /// Opens the ledger of a node whose log and ports are open.
+    pub(crate) async fn open(
+        config: NodeConfig,
+        log: Arc<dyn Log>,
+        grpc: TcpListener,
+        http: TcpListener,
+    ) -> Result<Self> {
         let ledger_config =
             bulkhead_ledger::Config { path: config.data_dir.join("ledger.sqlite"), nation: config.nation };
         let (ledger, ledger_follower) = Ledger::open(ledger_config, log.clone()).await?;
         let (control_follower, following) = ControlFollower::new(log.clone(), config.nation);
         let health = Health::new();
-        Ok(Self {
-            config,
-            log,
-            embedded,
-            ledger,
-            ledger_follower,
-            control_follower,
-            following,
-            health,
-            grpc,
-            http,
-        })
+        Ok(Self { config, log, ledger, ledger_follower, control_follower, following, health, grpc, http })
     }
 
     /// Whether it serves.
@@ -76,7 +67,6 @@ impl Node {
         let Node {
             config,
             log,
-            embedded,
             ledger,
             ledger_follower,
             control_follower,
@@ -96,10 +86,20 @@ impl Node {
         if let Some(directory) = &config.directory {
             publish_directory(&log, config.nation, &directory.name, &directory.text).await?;
         }
-        following.caught_up().await;
+        tokio::select! {
+            () = following.caught_up() => {}
+            () = drain.started() => return Ok(()),
+            Some(ended) = followers.join_next() => {
+                ended.context("a part of the node panicked")??;
+                bail!("a part of the node ended before it had read its log");
+            }
+        }
 
         let lease = Lease::new(config.pulse.limit);
-        let address = grpc.local_addr().context("the port that tenants reach")?.to_string();
+        let address = match &config.advertise {
+            Some(address) => address.clone(),
+            None => grpc.local_addr().context("the port that tenants reach")?.to_string(),
+        };
         let dialer = Dialer::new(&config.credentials)?;
         let routing_parts = Parts {
             log: log.clone(),
@@ -112,7 +112,7 @@ impl Node {
         };
         let routing = Routing::new(config.routing.clone(), routing_parts.clone())?;
         let (delivery, door) = (routing.delivery(), routing.door());
-        let pulse = PulseConfig {
+        let pulse = control::PulseConfig {
             nation: config.nation,
             node: config.routing.node.clone(),
             address,
@@ -155,7 +155,6 @@ impl Node {
         if !in_time {
             warn!(node = %config.routing.node, "not everything ended in time; what is durable is kept");
         }
-        embedded.close().await;
         Ok(())
     }
 }
