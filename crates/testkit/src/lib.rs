@@ -1,4 +1,5 @@
 //! samples, fakes, conformance suites, history checker
+pub mod brokers;
 #[cfg(feature = "campaign")]
 pub mod campaign;
 pub mod history;

@@ -26,6 +26,8 @@ use crate::Error;
 /// How long an answer is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a topic that is asked about may be unknown to the broker that leads it: it was made a moment ago.
+const NEW: Duration = Duration::from_secs(2);
 /// How long between two questions about what is moving.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,8 +55,7 @@ type Of<T> = HashMap<Address, Result<T, Code>>;
 pub(super) type Bounds = Of<Range<u64>>;
 
 impl Asker {
-    pub(super) fn new(config: &KafkaConfig) -> Result<Self, Error> {
-        let ear = Ear::default();
+    pub(super) fn new(config: &KafkaConfig, ear: Ear) -> Result<Self, Error> {
         let consumer = BaseConsumer::from_config_and_context(&client::asking(config), ear.clone());
         let consumer =
             consumer.map_err(|e| Error::Store { doing: "making a client", cause: e.to_string() })?;
@@ -67,12 +68,14 @@ impl Asker {
 
     /// The numbers of the brokers that are there.
     pub(super) fn brokers(&self) -> Result<Vec<i32>, KafkaError> {
+        self.forget();
         let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
         Ok(metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect())
     }
 
     /// A topic, by the brokers' name. `None`: there is none.
     pub(super) fn topic(&self, name: &str) -> Result<Option<Seen>, KafkaError> {
+        self.forget();
         let metadata = self.consumer.fetch_metadata(Some(name), PATIENCE)?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Ok(None);
@@ -96,13 +99,11 @@ impl Asker {
         let begin = Instant::now();
         loop {
             let answer = self.bounds_now(partitions);
-            let passing = match &answer {
-                Ok(bounds) => {
-                    bounds.values().any(|bounds| bounds.as_ref().is_err_and(|c| faults::is_passing(*c)))
-                }
-                Err(error) => error.rdkafka_error_code().is_some_and(faults::is_passing),
+            let patience = match &answer {
+                Ok(bounds) => bounds.values().filter_map(|bounds| patience(*bounds.as_ref().err()?)).max(),
+                Err(error) => error.rdkafka_error_code().and_then(patience),
             };
-            if !passing || begin.elapsed() > PATIENCE {
+            if patience.is_none_or(|patience| begin.elapsed() > patience) {
                 return answer;
             }
             thread::sleep(PAUSE);
@@ -110,6 +111,7 @@ impl Asker {
     }
 
     fn bounds_now(&self, partitions: &[Address]) -> Result<Bounds, KafkaError> {
+        self.forget();
         let firsts = self.offsets(partitions, Offset::Beginning)?;
         let ends = self.offsets(partitions, Offset::End)?;
         let both = partitions.iter().map(|partition| {
@@ -118,6 +120,11 @@ impl Asker {
             (partition.clone(), bounds)
         });
         Ok(both.collect())
+    }
+
+    /// Takes what was said about connections, so that it does not pile up. The producers have heard the same.
+    fn forget(&self) {
+        while self.consumer.poll(Duration::ZERO).is_some() {}
     }
 
     fn offsets(&self, partitions: &[Address], which: Offset) -> Result<Of<u64>, KafkaError> {
@@ -138,4 +145,9 @@ impl Asker {
         });
         Ok(found.collect())
     }
+}
+
+/// How long an answer of that kind is worth asking again for.
+fn patience(code: Code) -> Option<Duration> {
+    if faults::is_passing(code) { Some(PATIENCE) } else { faults::is_absent(code).then_some(NEW) }
 }

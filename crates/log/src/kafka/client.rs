@@ -4,7 +4,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -21,6 +21,9 @@ pub(super) const OVERHEAD: usize = 16 * 1024;
 const FETCH_BYTES: usize = 1024 * 1024;
 /// How long a request may take. Longer than the broker may hold back a fetch.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long trouble explains that something failed.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// What all clients have in common.
 fn common(config: &KafkaConfig) -> ClientConfig {
@@ -136,17 +139,25 @@ pub(super) fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()
 }
 
-/// What a client hears from librdkafka besides answers. It keeps the last trouble, because the calls themselves
-/// only say that time ran out.
+/// What our clients hear from librdkafka besides answers. It keeps the last trouble, because the calls themselves
+/// only say that time ran out. All clients of a log share one: the brokers treat them alike.
 #[derive(Clone, Default)]
 pub(super) struct Ear {
-    trouble: Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+struct Trouble {
+    at: Instant,
+    code: RDKafkaErrorCode,
+    reason: String,
 }
 
 impl Ear {
-    /// The last trouble that was heard of, and whether it was about our credentials.
+    /// The last trouble that was heard of, unless it is long over.
     pub(super) fn trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = trouble.as_ref().filter(|trouble| trouble.at.elapsed() < FRESH)?;
+        Some((fresh.code, fresh.reason.clone()))
     }
 }
 
@@ -171,7 +182,7 @@ impl ClientContext for Ear {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             // That all brokers are down says less than why each of them is.
             if code != RDKafkaErrorCode::AllBrokersDown || trouble.is_none() {
-                *trouble = Some((code, reason.to_owned()));
+                *trouble = Some(Trouble { at: Instant::now(), code, reason: reason.to_owned() });
             }
         }
     }

@@ -71,10 +71,9 @@ pub(super) fn is_passing(code: Code) -> bool {
 /// librdkafka may have sent the record, and a broker may still store it.
 pub(super) fn append_failed(to: &Partition, code: Code, bytes: usize, limit: usize) -> Error {
     match code {
-        Code::UnknownTopic => Error::UnknownTopic { topic: to.topic.clone() },
-        Code::UnknownPartition | Code::UnknownTopicOrPartition => {
-            Error::UnknownPartition { partition: to.clone() }
-        }
+        // The broker's word for a partition that is out of range is librdkafka's own, so this is about the topic.
+        Code::UnknownTopic | Code::UnknownTopicOrPartition => Error::UnknownTopic { topic: to.topic.clone() },
+        Code::UnknownPartition => Error::UnknownPartition { partition: to.clone() },
         Code::QueueFull => Error::QueueFull { partition: to.clone() },
         Code::MessageSizeTooLarge => Error::TooLarge { partition: to.clone(), bytes, limit },
         Code::PurgeQueue => Error::Closed,

@@ -46,6 +46,7 @@ pub use config::{KafkaConfig, KafkaScram, KafkaSecurity, KafkaTls, ScramMechanis
 use self::{
     asker::{Address, Asker},
     blocking::Blocking,
+    client::Ear,
     names::Names,
     pointers::Pointers,
     pool::Pool,
@@ -102,13 +103,14 @@ impl Kafka {
     fn start(config: KafkaConfig) -> Result<Self, Error> {
         let names = Names::new(&config);
         let shapes = Arc::new(Shapes::default());
-        let asker = Arc::new(Asker::new(&config)?);
+        let ear = Ear::default();
+        let asker = Arc::new(Asker::new(&config, ear.clone())?);
         let (closing, closed) = watch::channel(false);
         let scout = Scout::start(asker.clone(), shapes.clone())?;
         let clients = Clients {
-            producers: Producers::new(&config, &names, &shapes)?,
+            producers: Producers::new(&config, &names, &shapes, &ear)?,
             pointers: Pointers::start(&config, asker.clone())?,
-            topics: Topics::new(&config, &names)?,
+            topics: Topics::new(&config, &names, ear)?,
             asking: Blocking::new(asker),
         };
         let pool = Pool::new(config.clone(), names.clone(), scout, closed);

@@ -50,6 +50,7 @@ struct Producer {
     config: KafkaConfig,
     urgent: bool,
     shapes: Arc<Shapes>,
+    ear: Ear,
     load: Arc<Load>,
     client: Mutex<Client>,
 }
@@ -64,12 +65,17 @@ struct Client {
 }
 
 impl Producers {
-    pub(super) fn new(config: &KafkaConfig, names: &Names, shapes: &Arc<Shapes>) -> Result<Self, Error> {
-        let bulk = (0..config.producers).map(|_| Producer::new(config, false, shapes));
+    pub(super) fn new(
+        config: &KafkaConfig,
+        names: &Names,
+        shapes: &Arc<Shapes>,
+        ear: &Ear,
+    ) -> Result<Self, Error> {
+        let bulk = (0..config.producers).map(|_| Producer::new(config, false, shapes, ear));
         Ok(Self {
             names: names.clone(),
             bulk: bulk.collect::<Result<_, _>>()?,
-            urgent: Producer::new(config, true, shapes)?,
+            urgent: Producer::new(config, true, shapes, ear)?,
             max_record_bytes: config.max_record_bytes,
         })
     }
@@ -106,7 +112,7 @@ impl Producers {
 }
 
 impl Producer {
-    fn new(config: &KafkaConfig, urgent: bool, shapes: &Arc<Shapes>) -> Result<Self, Error> {
+    fn new(config: &KafkaConfig, urgent: bool, shapes: &Arc<Shapes>, ear: &Ear) -> Result<Self, Error> {
         let limits = Limits {
             partition_bytes: config.partition_bytes,
             bytes: config.producer_bytes,
@@ -116,8 +122,9 @@ impl Producer {
             config: config.clone(),
             urgent,
             shapes: shapes.clone(),
+            ear: ear.clone(),
             load: Load::new(limits),
-            client: Mutex::new(Client::new(config, urgent, shapes)?),
+            client: Mutex::new(Client::new(config, urgent, shapes, ear)?),
         })
     }
 
@@ -139,7 +146,7 @@ impl Producer {
             .payload(&record.value[..]);
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if client.dead.load(Ordering::Acquire) {
-            *client = Client::new(&self.config, self.urgent, &self.shapes)?;
+            *client = Client::new(&self.config, self.urgent, &self.shapes, &self.ear)?;
         }
         match client.producer.send(out) {
             Ok(()) => Ok(answer),
@@ -156,12 +163,12 @@ impl Producer {
 }
 
 impl Client {
-    fn new(config: &KafkaConfig, urgent: bool, shapes: &Arc<Shapes>) -> Result<Self, Error> {
+    fn new(config: &KafkaConfig, urgent: bool, shapes: &Arc<Shapes>, ear: &Ear) -> Result<Self, Error> {
         let failed =
             |error: KafkaError| Error::Store { doing: "making a producer", cause: error.to_string() };
         let dead = Arc::new(AtomicBool::new(false));
         let context = Deliveries {
-            ear: Ear::default(),
+            ear: ear.clone(),
             shapes: shapes.clone(),
             max_record_bytes: config.max_record_bytes,
             dead: dead.clone(),

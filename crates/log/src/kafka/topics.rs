@@ -37,8 +37,7 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    pub(super) fn new(config: &KafkaConfig, names: &Names) -> Result<Self, Error> {
-        let ear = Ear::default();
+    pub(super) fn new(config: &KafkaConfig, names: &Names, ear: Ear) -> Result<Self, Error> {
         let admin = AdminClient::from_config_and_context(&client::asking(config), ear.clone());
         let admin = admin.map_err(|e| Error::Store { doing: "making a client", cause: e.to_string() })?;
         Ok(Self { config: config.clone(), names: names.clone(), admin, ear })

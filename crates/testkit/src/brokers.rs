@@ -1,0 +1,100 @@
+//! Kafka brokers of a test's own, to be stopped, killed and started again; `deploy/kafka/up` starts them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// Brokers in a folder of their own. Dropped, they are killed and their data is gone.
+pub struct Brokers {
+    count: u8,
+    options: Vec<String>,
+    directory: TempDir,
+    bootstrap: String,
+}
+
+impl Brokers {
+    /// Starts so many, with these options of `deploy/kafka/up` besides.
+    pub fn start(count: u8, options: &[&str]) -> Self {
+        let mut brokers = Self {
+            count,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            directory: tempfile::tempdir().expect("a temporary folder can be made"),
+            bootstrap: String::new(),
+        };
+        brokers.bootstrap = brokers.up();
+        brokers
+    }
+
+    /// Their addresses, with commas between.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The folder that `up` was given.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts those again that do not run, and waits until they serve.
+    pub fn up(&self) -> String {
+        let up = Command::new(script("up"))
+            .arg(self.count.to_string())
+            .arg("--dir")
+            .arg(self.directory.path())
+            .args(&self.options)
+            .output();
+        said(up)
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, broker: u8) {
+        self.signal(broker, "KILL");
+    }
+
+    /// `SIGSTOP`: it answers nothing, and its connections stay.
+    pub fn freeze(&self, broker: u8) {
+        self.signal(broker, "STOP");
+    }
+
+    /// `SIGCONT`: it goes on where it was.
+    pub fn thaw(&self, broker: u8) {
+        self.signal(broker, "CONT");
+    }
+
+    fn signal(&self, broker: u8, signal: &str) {
+        let pid = std::fs::read_to_string(self.directory.path().join(format!("{broker}/pid")));
+        let pid = pid.expect("a broker that was started has a pid file");
+        said(Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).output());
+    }
+
+    /// Runs one of Kafka's own tools, and answers what it said.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let address = ["--bootstrap-server", self.bootstrap()];
+        said(Command::new(script("tool")).arg(class).args(address).args(arguments).output())
+    }
+}
+
+impl Drop for Brokers {
+    #[allow(clippy::print_stderr, reason = "a destructor of a test has no other way to say it")]
+    fn drop(&mut self) {
+        let down =
+            Command::new(script("down")).arg("--wipe").arg("--dir").arg(self.directory.path()).output();
+        if let Err(error) = down {
+            eprintln!("brokers in {} may still run: {error}", self.directory.path().display());
+        }
+    }
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kafka").join(name)
+}
+
+fn said(output: std::io::Result<Output>) -> String {
+    let output = output.expect("the scripts of deploy/kafka can be run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error}", output.status);
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
