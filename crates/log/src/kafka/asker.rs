@@ -3,7 +3,7 @@
 //! Every call blocks its thread until there is an answer or time has run out.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::Range,
     thread,
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode as Code},
+    metadata::MetadataTopic,
 };
 
 use super::{
@@ -26,6 +27,8 @@ use crate::Error;
 /// How long an answer is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// More topics than these are asked about in one question, for all that there are.
+const FEW: usize = 16;
 /// How long a topic that is asked about may be unknown to the broker that leads it: it was made a moment ago.
 const NEW: Duration = Duration::from_secs(2);
 /// How long between two questions about what is moving.
@@ -77,20 +80,21 @@ impl Asker {
     pub(super) fn topic(&self, name: &str) -> Result<Option<Seen>, KafkaError> {
         self.forget();
         let metadata = self.consumer.fetch_metadata(Some(name), PATIENCE)?;
-        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
-            return Ok(None);
-        };
-        match topic.error().map(Code::from) {
-            None | Some(Code::LeaderNotAvailable) => {}
-            Some(code) if faults::is_absent(code) => return Ok(None),
-            Some(code) => return Err(KafkaError::MetadataFetch(code)),
+        metadata.topics().iter().find(|topic| topic.name() == name).map_or(Ok(None), seen)
+    }
+
+    /// Several topics. Those that are not there are left out.
+    pub(super) fn topics(&self, names: &[String]) -> Result<HashMap<String, Seen>, KafkaError> {
+        if names.len() <= FEW {
+            let topics = names.iter().map(|name| Ok(self.topic(name)?.map(|seen| (name.clone(), seen))));
+            return topics.filter_map(Result::transpose).collect();
         }
-        let partitions = topic.partitions();
-        Ok(Some(Seen {
-            partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX),
-            replicas: partitions.iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
-            led: !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0),
-        }))
+        self.forget();
+        let wanted: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
+        let topics = metadata.topics().iter().filter(|topic| wanted.contains(topic.name()));
+        let topics = topics.map(|topic| Ok(seen(topic)?.map(|seen| (topic.name().to_owned(), seen))));
+        topics.filter_map(Result::transpose).collect()
     }
 
     /// What these partitions hold. One question for all of them at a broker, not one for each. While leaders move,
@@ -150,4 +154,19 @@ impl Asker {
 /// How long an answer of that kind is worth asking again for.
 fn patience(code: Code) -> Option<Duration> {
     if faults::is_passing(code) { Some(PATIENCE) } else { faults::is_absent(code).then_some(NEW) }
+}
+
+/// What the brokers say of a topic.
+fn seen(topic: &MetadataTopic) -> Result<Option<Seen>, KafkaError> {
+    match topic.error().map(Code::from) {
+        None | Some(Code::LeaderNotAvailable) => {}
+        Some(code) if faults::is_absent(code) => return Ok(None),
+        Some(code) => return Err(KafkaError::MetadataFetch(code)),
+    }
+    let partitions = topic.partitions();
+    Ok(Some(Seen {
+        partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX),
+        replicas: partitions.iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+        led: !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0),
+    }))
 }

@@ -1,9 +1,6 @@
 //! From librdkafka's delivery report to the answer of an append.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use jiff::Timestamp as Time;
 use rdkafka::{
@@ -14,7 +11,6 @@ use rdkafka::{
     producer::{NoCustomPartitioner, ProducerContext},
 };
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use super::{client::Ear, faults, load::Room, shapes::Shapes};
 use crate::{Appended, Error, Partition};
@@ -32,8 +28,6 @@ pub(super) struct Deliveries {
     pub(super) ear: Ear,
     pub(super) shapes: Arc<Shapes>,
     pub(super) max_record_bytes: usize,
-    /// Said once librdkafka has given this producer up; another must take its place.
-    pub(super) dead: Arc<AtomicBool>,
 }
 
 impl ClientContext for Deliveries {
@@ -42,10 +36,6 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(Code::Fatal) {
-            warn!(%reason, "a producer can write no more and is replaced");
-            self.dead.store(true, Ordering::Release);
-        }
         self.ear.error(error, reason);
     }
 }
@@ -59,9 +49,6 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
             Ok(message) => appended(&to, message.offset(), message.timestamp()),
             Err((error, _)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-                if code == Code::Fatal {
-                    self.dead.store(true, Ordering::Release);
-                }
                 Err(self.failed(&to, code, bytes))
             }
         };
@@ -76,6 +63,13 @@ impl Deliveries {
     /// Why an append failed. A topic that we have seen may be missing in one broker's eyes for a moment, when earlier
     /// attempts have written the record already.
     pub(super) fn failed(&self, to: &Partition, code: Code, bytes: usize) -> Error {
+        if code == Code::PurgeQueue
+            && let Some((trouble, cause)) = self.ear.trouble()
+            && faults::is_denied(trouble)
+        {
+            // It waited for the producer to be let in, which it was not.
+            return Error::Denied { doing: "appending", cause };
+        }
         if faults::is_absent(code) && self.shapes.has(to) {
             return Error::Unknown { partition: to.clone(), cause: code.to_string() };
         }

@@ -64,6 +64,8 @@ struct State {
     fault: Option<Error>,
     /// How often in a row a check found it missing or past its end.
     suspicions: u32,
+    /// Where it was when a check found that there was more.
+    behind: Option<u64>,
 }
 
 /// What a feed wants from its lane.
@@ -106,6 +108,7 @@ impl Feed {
             rewound: true,
             fault: None,
             suspicions: 0,
+            behind: None,
         };
         Arc::new(Self {
             partition,
@@ -228,6 +231,14 @@ impl Feed {
         self.state().suspicions = 0;
     }
 
+    /// Whether it wants more, there is more, and it has not moved since the last time that this was so.
+    pub(super) fn is_stuck(&self, end: u64) -> bool {
+        let mut state = self.state();
+        let resting = state.paused || state.full || state.retired || state.fault.is_some();
+        let behind = (!resting && state.next < end).then_some(state.next);
+        behind.is_some() && std::mem::replace(&mut state.behind, behind) == behind
+    }
+
     /// A check found something wrong. The first time it may be a broker that does not know yet, so only what is
     /// found `times` in a row is said. True: check again.
     pub(super) fn suspect(&self, times: u32, fault: Error) -> bool {
@@ -334,6 +345,18 @@ mod tests {
         assert!(!feed.suspect(2, Error::Closed));
         assert_eq!(feed.fault(), Some(Error::Closed));
         assert_eq!(feed.want(true), Want::Rest);
+    }
+
+    #[test]
+    fn one_that_does_not_move_is_stuck() {
+        let feed = feed(FEED_BYTES);
+        assert!(!feed.is_stuck(5), "there is no more");
+        assert!(!feed.is_stuck(7), "it is seen for the first time");
+        feed.offer(entry(5, 1));
+        assert!(!feed.is_stuck(7), "it has moved");
+        assert!(feed.is_stuck(8));
+        feed.pause(true);
+        assert!(!feed.is_stuck(8), "it wants no more");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -46,6 +46,8 @@ const FETCH_WAIT: Duration = Duration::from_millis(250);
 const URGENT_FETCH_WAIT: Duration = Duration::from_millis(100);
 /// How long a lane sleeps when nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(500);
+/// How often it is looked whether every partition goes on: consumers have been seen to forget one.
+const ROUND: Duration = Duration::from_secs(30);
 /// How many messages are taken before it is asked again what is wanted, and before readers are woken: what came
 /// together is given out in turns, whatever order it came in.
 const RUN: usize = 4096;
@@ -54,7 +56,7 @@ const RUN: usize = 4096;
 pub(super) struct Lane {
     inbox: Mutex<Inbox>,
     wake: Condvar,
-    /// Whether the scout has been asked about this lane and has not answered.
+    /// Whether the scout has been told of a complaint and has not begun to look.
     pub(super) in_question: AtomicBool,
 }
 
@@ -79,7 +81,9 @@ impl Lane {
             consumer.map_err(|e| Error::Store { doing: "making a consumer", cause: e.to_string() })?;
         let bell = lane.clone();
         consumer.set_nonempty_callback(move || bell.ring());
-        let work = Work { lane: lane.clone(), consumer, slots: HashMap::new(), scout };
+        let slots = HashMap::new();
+        let work =
+            Work { lane: lane.clone(), consumer, slots, scout, complaint: false, round: Instant::now() };
         thread::Builder::new()
             .name("log-reader".into())
             .spawn(move || work.run())
@@ -128,6 +132,10 @@ struct Work {
     /// By the brokers' name of the topic, then the number.
     slots: HashMap<String, HashMap<i32, Slot>>,
     scout: Arc<Scout>,
+    /// Something is wrong with a partition, and the scout has not been asked yet.
+    complaint: bool,
+    /// When the scout was last asked whether all goes on.
+    round: Instant,
 }
 
 struct Slot {
@@ -141,6 +149,7 @@ impl Work {
         while let Some(touched) = self.lane.wait(wait) {
             self.settle(touched);
             wait = self.fetch();
+            self.ask();
         }
         // Dropped here, on the thread that used it.
     }
@@ -250,15 +259,29 @@ impl Work {
         }
     }
 
-    fn trouble(&self, error: &KafkaError) {
+    /// Has the scout look, if something was complained about or it is time to.
+    fn ask(&mut self) {
+        let assigned = || {
+            let slots = self.slots.values().flat_map(HashMap::values).filter(|slot| slot.assigned);
+            slots.map(|slot| slot.feed.clone()).collect()
+        };
+        if self.complaint {
+            // What cannot be asked now is asked after the next sleep.
+            self.complaint = !self.scout.complain(&self.lane, assigned);
+        } else if self.round.elapsed() > ROUND {
+            self.round = Instant::now();
+            self.scout.go_round(&self.lane, assigned());
+        }
+    }
+
+    fn trouble(&mut self, error: &KafkaError) {
         let about_a_partition = error.rdkafka_error_code().is_some_and(|code| {
             faults::is_absent(code)
                 || faults::is_denied(code)
                 || matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::NoOffset)
         });
         if about_a_partition {
-            let slots = self.slots.values().flat_map(HashMap::values).filter(|slot| slot.assigned);
-            self.scout.ask(&self.lane, slots.map(|slot| slot.feed.clone()).collect());
+            self.complaint = true;
         } else {
             // Connections come and go; librdkafka makes them again.
             debug!(%error, "a reader's consumer");

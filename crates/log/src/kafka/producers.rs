@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -26,6 +26,7 @@ use super::{
     client::{self, Ear},
     config::KafkaConfig,
     delivery::{Deliveries, Pending},
+    faults,
     load::{Limits, Load},
     names::Names,
     shapes::Shapes,
@@ -35,6 +36,8 @@ use crate::{Appended, Error, Partition, Record};
 /// How long the thread of a producer listens before it looks whether it is to end.
 const LISTEN: Duration = Duration::from_millis(100);
 
+/// How long a producer that is not permitted to write is kept before another tries.
+const DENIED: Duration = Duration::from_secs(5);
 /// How long between two looks whether everything is delivered, when the log is closed.
 const SETTLING: Duration = Duration::from_millis(5);
 
@@ -58,7 +61,7 @@ struct Producer {
 /// One client, and the thread that hears for it.
 struct Client {
     producer: Arc<BaseProducer<Deliveries>>,
-    dead: Arc<AtomicBool>,
+    born: Instant,
     ending: Arc<AtomicBool>,
     hearing: Option<thread::JoinHandle<()>>,
     append_timeout: Duration,
@@ -139,26 +142,34 @@ impl Producer {
         let bytes = record.bytes();
         let room = self.load.take(to, bytes).ok_or_else(|| Error::QueueFull { partition: to.clone() })?;
         let (reply, answer) = oneshot::channel();
-        let pending = Box::new(Pending { to: to.clone(), bytes, reply, room });
-        let out = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, pending)
-            .partition(number)
-            .key(&record.key[..])
-            .payload(&record.value[..]);
+        let mut pending = Box::new(Pending { to: to.clone(), bytes, reply, room });
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if client.dead.load(Ordering::Acquire) {
-            *client = Client::new(&self.config, self.urgent, &self.shapes, &self.ear)?;
-        }
-        match client.producer.send(out) {
-            Ok(()) => Ok(answer),
-            Err((error, _)) => {
-                let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-                if code == Code::Fatal {
-                    client.dead.store(true, Ordering::Release);
-                    return Err(Error::QueueFull { partition: to.clone() });
+        for again in [true, false] {
+            let out = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, pending)
+                .partition(number)
+                .key(&record.key[..])
+                .payload(&record.value[..]);
+            let (error, out) = match client.producer.send(out) {
+                Ok(()) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+            match client.producer.client().fatal_error() {
+                None => return Err(client.producer.context().failed(to, code, bytes)),
+                // Asking again and again would not help.
+                Some((code, cause)) if faults::is_denied(code) && client.born.elapsed() < DENIED => {
+                    return Err(Error::Denied { doing: "appending", cause });
                 }
-                Err(client.producer.context().failed(to, code, bytes))
+                Some((_, cause)) => {
+                    warn!(%cause, "a producer can write no more and is replaced");
+                    if again {
+                        *client = Client::new(&self.config, self.urgent, &self.shapes, &self.ear)?;
+                    }
+                }
             }
+            pending = out.delivery_opaque;
         }
+        Err(Error::QueueFull { partition: to.clone() })
     }
 }
 
@@ -166,12 +177,10 @@ impl Client {
     fn new(config: &KafkaConfig, urgent: bool, shapes: &Arc<Shapes>, ear: &Ear) -> Result<Self, Error> {
         let failed =
             |error: KafkaError| Error::Store { doing: "making a producer", cause: error.to_string() };
-        let dead = Arc::new(AtomicBool::new(false));
         let context = Deliveries {
             ear: ear.clone(),
             shapes: shapes.clone(),
             max_record_bytes: config.max_record_bytes,
-            dead: dead.clone(),
         };
         let producer = BaseProducer::from_config_and_context(&client::appending(config, urgent), context);
         let producer = Arc::new(producer.map_err(failed)?);
@@ -186,7 +195,8 @@ impl Client {
             let thread = thread::Builder::new().name("log-producer".into()).spawn(hear);
             thread.map_err(|e| Error::Store { doing: "starting a producer", cause: e.to_string() })?
         };
-        Ok(Self { producer, dead, ending, hearing: Some(hearing), append_timeout: config.append_timeout })
+        let born = Instant::now();
+        Ok(Self { producer, born, ending, hearing: Some(hearing), append_timeout: config.append_timeout })
     }
 }
 

@@ -4,10 +4,11 @@
 //! One thread for all lanes, so that a broker that does not answer holds up no reader.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
@@ -42,6 +43,14 @@ pub(super) struct Scout {
 struct Question {
     lane: Arc<Lane>,
     feeds: Vec<Arc<Feed>>,
+    why: Why,
+}
+
+enum Why {
+    /// The consumer said that something is wrong.
+    Complaint,
+    /// It is looked now and then, because a consumer may say nothing.
+    Round,
 }
 
 impl Scout {
@@ -55,25 +64,72 @@ impl Scout {
         Ok(Arc::new(Self { questions }))
     }
 
-    /// Has these looked at, unless this lane is being looked at already.
-    pub(super) fn ask(&self, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) {
-        if !lane.in_question.swap(true, Ordering::AcqRel)
-            && self.questions.try_send(Question { lane: lane.clone(), feeds }).is_err()
-        {
+    /// Has these looked at, because something is wrong with one of them. False: too much is asked already.
+    pub(super) fn complain(&self, lane: &Arc<Lane>, feeds: impl FnOnce() -> Vec<Arc<Feed>>) -> bool {
+        if lane.in_question.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let question = Question { lane: lane.clone(), feeds: feeds(), why: Why::Complaint };
+        let asked = self.questions.try_send(question).is_ok();
+        if !asked {
             lane.in_question.store(false, Ordering::Release);
+        }
+        asked
+    }
+
+    /// Has it looked whether these go on, if there is nothing better to do.
+    pub(super) fn go_round(&self, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) {
+        // There is another round.
+        let _asked = self.questions.try_send(Question { lane: lane.clone(), feeds, why: Why::Round });
+    }
+}
+
+/// Questions take turns, so that one about a broker that hangs does not hold up the others.
+fn run(asker: &Asker, shapes: &Shapes, asked: &Receiver<Question>) {
+    let mut open: VecDeque<Question> = VecDeque::new();
+    loop {
+        let next = if open.is_empty() {
+            asked.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            asked.recv_timeout(PAUSE)
+        };
+        match next {
+            Ok(question) => open.push_back(question),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let Some(Question { lane, feeds, why }) = open.pop_front() else { continue };
+        match why {
+            Why::Round => go_round(asker, &lane, &feeds),
+            Why::Complaint => {
+                // What is complained about from here on is a new question.
+                lane.in_question.store(false, Ordering::Release);
+                let feeds = look(asker, shapes, &lane, feeds);
+                if !feeds.is_empty() {
+                    open.push_back(Question { lane, feeds, why });
+                }
+            }
         }
     }
 }
 
-fn run(asker: &Asker, shapes: &Shapes, asked: &Receiver<Question>) {
-    while let Ok(Question { lane, mut feeds }) = asked.recv() {
-        // What is said from here on is a new question.
-        lane.in_question.store(false, Ordering::Release);
-        while !feeds.is_empty() {
-            feeds = look(asker, shapes, &lane, feeds);
-            if !feeds.is_empty() {
-                thread::sleep(PAUSE);
-            }
+/// Has those fetched again that have stood still while there was more.
+fn go_round(asker: &Asker, lane: &Arc<Lane>, feeds: &[Arc<Feed>]) {
+    let places: Vec<_> = feeds.iter().map(|feed| (feed.topic.clone(), feed.number)).collect();
+    if places.is_empty() {
+        return;
+    }
+    let bounds = match asker.bounds(&places) {
+        Ok(bounds) => bounds,
+        Err(error) => return debug!(%error, "bounds of what is read"),
+    };
+    for (feed, place) in feeds.iter().zip(places) {
+        if let Some(Ok(bounds)) = bounds.get(&place)
+            && feed.is_stuck(bounds.end)
+        {
+            warn!(partition = %feed.partition, "its consumer has forgotten it; it is assigned again");
+            feed.again();
+            lane.touch(feed);
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{
     names::Names,
     requirements::{self, Settings},
 };
-use crate::{Error, Partition, TopicSpec};
+use crate::{Error, Partition, Topic, TopicSpec};
 
 /// How long a new topic may take until all its partitions can be used.
 const PROPAGATION: Duration = Duration::from_secs(15);
@@ -61,33 +61,32 @@ impl Topics {
 
     /// Checks those that exist, all before any is made; makes the others.
     pub(super) async fn ensure(&self, specs: &[TopicSpec], asking: &Blocking) -> Result<(), Error> {
-        let mut there = Vec::new();
-        let mut missing = Vec::new();
-        for spec in specs {
-            match self.look(spec, asking).await? {
-                Some(seen) => there.push((spec, seen)),
-                None => missing.push(spec),
-            }
-        }
+        let seen = self.look(specs, asking).await?;
+        let there: Vec<_> = specs.iter().filter_map(|spec| Some((spec, *seen.get(&spec.topic)?))).collect();
         self.check(&there).await?;
+        let missing: Vec<_> = specs.iter().filter(|spec| !seen.contains_key(&spec.topic)).collect();
         if missing.is_empty() {
             return Ok(());
         }
         let theirs = self.make(&missing).await?;
-        let mut made = Vec::new();
-        for spec in missing {
-            let seen = self.await_use(spec, asking).await?;
-            if theirs.contains(spec) {
-                made.push((spec, seen));
-            }
-        }
+        let seen = self.await_use(missing, asking).await?;
+        let theirs: Vec<_> = theirs.iter().filter_map(|spec| Some((spec, *seen.get(&spec.topic)?))).collect();
         // Another node was quicker; what it made must be what we want.
-        self.check(&made).await
+        self.check(&theirs).await
     }
 
-    async fn look(&self, spec: &TopicSpec, asking: &Blocking) -> Result<Option<Seen>, Error> {
-        let name = self.names.of(&spec.topic);
-        asking.ask("asking for a topic", move |asker| asker.topic(&name)).await
+    /// Those of them that are there.
+    async fn look(
+        &self,
+        specs: impl IntoIterator<Item = &TopicSpec>,
+        asking: &Blocking,
+    ) -> Result<HashMap<Topic, Seen>, Error> {
+        let topics: Vec<_> = specs.into_iter().map(|spec| spec.topic.clone()).collect();
+        let names: Vec<_> = topics.iter().map(|topic| self.names.of(topic)).collect();
+        let asked = names.clone();
+        let seen = asking.ask("asking for topics", move |asker| asker.topics(&asked)).await?;
+        let there = topics.into_iter().zip(names);
+        Ok(there.filter_map(|(topic, name)| Some((topic, *seen.get(&name)?))).collect())
     }
 
     async fn check(&self, there: &[(&TopicSpec, Seen)]) -> Result<(), Error> {
@@ -145,17 +144,19 @@ impl Topics {
         }
     }
 
-    /// Waits until a topic that was made can be used.
-    async fn await_use(&self, spec: &TopicSpec, asking: &Blocking) -> Result<Seen, Error> {
+    /// Waits until topics that were made can be used.
+    async fn await_use(
+        &self,
+        specs: Vec<&TopicSpec>,
+        asking: &Blocking,
+    ) -> Result<HashMap<Topic, Seen>, Error> {
         let begin = Instant::now();
         loop {
-            if let Some(seen) = self.look(spec, asking).await?
-                && seen.led
-            {
-                return Ok(seen);
-            }
+            let seen = self.look(specs.iter().copied(), asking).await?;
+            let waiting = specs.iter().find(|spec| !seen.get(&spec.topic).is_some_and(|seen| seen.led));
+            let Some(waiting) = waiting else { return Ok(seen) };
             if begin.elapsed() > PROPAGATION {
-                let cause = format!("topic {} was made and has no leader yet", spec.topic);
+                let cause = format!("topic {} was made and has no leader yet", waiting.topic);
                 return Err(Error::Unreachable { doing: "making topics", cause });
             }
             sleep(LOOK).await;

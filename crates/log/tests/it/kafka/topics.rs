@@ -41,7 +41,9 @@ async fn a_deleted_one_is_said_loudly_and_the_others_go_on() {
     log.append(stays, record("goes on")).await.unwrap();
     assert_eq!(values(&read(&mut reader, 1).await), ["goes on"]);
     let error = log.append(gone, record("late")).await.unwrap_err();
-    assert!(matches!(error, Error::Unknown { .. } | Error::UnknownTopic { .. }), "{error:?}");
+    let said =
+        matches!(error, Error::Unknown { .. } | Error::UnknownTopic { .. } | Error::UnknownPartition { .. });
+    assert!(said, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
