@@ -96,7 +96,7 @@ impl Cell {
                 log,
                 ledger,
                 directory: directory.clone(),
-                cuts,
+                cuts: cuts.clone(),
                 node: node.clone(),
                 nation,
                 presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
@@ -111,7 +111,7 @@ impl Cell {
         let acceptor = Acceptor::new(bulkhead_transport::Config {
             node,
             credentials,
-            policy: bulkhead_ingest::policy(directory),
+            policy: bulkhead_ingest::policy(directory, cuts),
             connections: Connections::new(),
             limits: Limits::default(),
         })?;

@@ -75,6 +75,19 @@ impl<K: Clone + Eq + Hash> Cases<K> {
         });
     }
 
+    /// Takes a ticket out that waits and is not taken; false when it is taken, or does not wait.
+    pub(crate) fn give_up(&mut self, ticket: u64) -> bool {
+        let is_taken = |case: &Case| {
+            case.busy && case.waiting.first_key_value().is_some_and(|(oldest, _)| *oldest == ticket)
+        };
+        let case = self.keys.get(&ticket).and_then(|key| self.cases.get(key));
+        let free = case.is_some_and(|case| !is_taken(case));
+        if free {
+            self.done(ticket);
+        }
+        free
+    }
+
     /// It was taken and waits again, first of its case.
     pub(crate) fn again(&mut self, ticket: u64) {
         if let Some(key) = self.keys.get(&ticket).cloned() {

@@ -5,7 +5,7 @@
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,19 @@ struct Shared {
     /// How many are taken in and not handed over.
     waiting: watch::Sender<usize>,
     outcomes: broadcast::Sender<v1::Outcome>,
+    /// Those that the local system was offered, and may have, since the start.
+    touched: Mutex<HashSet<u64>>,
+}
+
+/// What became of a referral that is recalled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recalled {
+    /// It is given up, and the local system never had it.
+    GivenUp,
+    /// The local system has it, or may have: in these words.
+    Had(String),
+    /// It is not here, or not yet.
+    Unknown,
 }
 
 /// A checked offer.
@@ -118,6 +131,7 @@ impl Inbox {
             wake: Notify::new(),
             waiting: watch::Sender::new(0),
             outcomes: broadcast::Sender::new(OUTCOMES),
+            touched: Mutex::default(),
         };
         let inbox = Self { store, shared: Arc::new(shared) };
         // By case: when the newest that waits was taken in, and when the newest was set aside.
@@ -171,7 +185,29 @@ impl Inbox {
 
     /// The next whose turn it is.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.queue().take(Lane::ALL[2])
+        let ticket = self.queue().take(Lane::ALL[2])?;
+        self.touched().insert(ticket);
+        Some(ticket)
+    }
+
+    /// Gives a referral up, bytes and all, unless the local system has it or may have it. Then it is as if it had
+    /// never come: offered again, it is a new one.
+    pub(crate) async fn recall(&self, id: ReferralId) -> Result<Recalled, Error> {
+        let found = self.store.run("reading the inbox", move |db| rows::standing(db, id)).await?;
+        let Some(standing) = found else { return Ok(Recalled::Unknown) };
+        if let Some(words) = standing.answered {
+            return Ok(Recalled::Had(words));
+        }
+        // After a restart, what waits may have been handed over just before the end.
+        let was_tried = standing.tries > 0 || standing.possible_duplicate;
+        let was_offered = was_tried || self.touched().contains(&standing.ticket);
+        if was_offered || !self.queue().give_up(standing.ticket) {
+            return Ok(Recalled::Had("being handed over".to_owned()));
+        }
+        self.store.run("giving up a referral", move |db| rows::remove(db, id)).await?;
+        self.count();
+        self.shared.wake.notify_one();
+        Ok(Recalled::GivenUp)
     }
 
     /// Waits until there may be a next one. Safe to cancel.
@@ -234,6 +270,7 @@ impl Inbox {
         let (referral_id, attempt) = self.store.run("writing an outcome", write).await?;
         let mut queue = self.queue();
         queue.done(ticket);
+        self.touched().remove(&ticket);
         if let Some(case) = hold {
             queue.hold(case);
         }
@@ -316,6 +353,10 @@ impl Inbox {
     fn count(&self) {
         let waiting = self.queue().len();
         self.shared.waiting.send_if_modified(|before| std::mem::replace(before, waiting) != waiting);
+    }
+
+    fn touched(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.shared.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, Cases<CaseKey>> {

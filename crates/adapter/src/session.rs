@@ -32,7 +32,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::backoff;
 use crate::broker::Broker;
-use crate::inbox::{Header, Inbox, Offered, Taken, outcome};
+use crate::inbox::{Header, Inbox, Offered, Recalled, Taken, outcome};
 use crate::presence::Presence;
 use crate::spool::{Report, Spool, digest};
 use crate::window::Window;
@@ -236,12 +236,7 @@ impl Stream<'_> {
         match response.frame {
             Some(Down::Offer(offer)) => self.offered(offer).await,
             Some(Down::HandOver(hand_over)) => self.handed_over(hand_over).await,
-            Some(Down::Recall(recall)) => {
-                if let Ok(id) = ReferralId::parse(&recall.referral_id) {
-                    self.held.remove(&id);
-                }
-                Ok(())
-            }
+            Some(Down::Recall(recall)) => self.recalled(recall).await,
             Some(Down::Settled(settled)) => self.settled(settled).await,
             Some(Down::Notice(notice)) => self.noticed(notice).await,
             // A newer broker's frame, which an older sidecar need not know.
@@ -294,6 +289,28 @@ impl Stream<'_> {
         let (case, lane) = (read.case(id), read.envelope.lane());
         let offered = Offered { id, offer: attempt, digest, case, lane, header, payload };
         self.intake.send(offered).await.map_err(|_| HungUp)
+    }
+
+    /// Drops an offer whose last frame will not come; gives up what was taken in of a sender that was cut off since.
+    async fn recalled(&mut self, recall: v1::Recall) -> Result<(), HungUp> {
+        let Ok(id) = ReferralId::parse(&recall.referral_id) else { return Ok(()) };
+        self.held.remove(&id);
+        if recall.cut.is_empty() {
+            return Ok(());
+        }
+        let (recalled, answer) = match self.session.inbox.recall(id).await {
+            Ok(Recalled::GivenUp) => (true, "given up".to_owned()),
+            Ok(Recalled::Had(words)) => (false, words),
+            // Not here, or not written yet: the broker asks again.
+            Ok(Recalled::Unknown) => return Ok(()),
+            Err(error) => {
+                error!(tenant = self.session.tenant, %error, "a recall cannot be seen to");
+                return Ok(());
+            }
+        };
+        warn!(tenant = self.session.tenant, %id, cut = recall.cut, recalled, answer, "recalled: its sender was cut off");
+        let (referral_id, cut) = (recall.referral_id, recall.cut);
+        self.send(Up::RecallAnswer(v1::RecallAnswer { referral_id, cut, recalled, answer })).await
     }
 
     async fn refuse(&self, id: ReferralId, attempt: u32, reason: &Reason) -> Result<(), HungUp> {

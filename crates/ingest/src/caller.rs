@@ -1,12 +1,17 @@
 //! Who is calling, and what that lets them do here.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use bulkhead_model::{Code, Directory, Nation, TenantId};
-use bulkhead_transport::{Allowance, Identity, Peer, Policy, Refusal as Refused, peer};
+use bulkhead_model::{Code, Cuts, Directory, Nation, Tenant, TenantId};
+use bulkhead_transport::{
+    Allowance, Connections, Credential, Identity, Peer, Policy, Refusal as Refused, peer,
+};
 use bulkhead_wire::status::Refusal;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tonic::Request;
+use tracing::info;
 
 use crate::limits::PLACE;
 
@@ -37,19 +42,16 @@ impl Viewer {
     }
 }
 
-/// The policy that follows from a directory: unknown tenants and operators, and revoked certificates, are
-/// refused at every call, from the moment on that the directory says so.
-pub fn policy(directory: watch::Receiver<Arc<Directory>>) -> Policy {
-    Arc::new(move |fingerprint, identity| {
+/// The policy that follows from a directory and the cuts: unknown tenants and operators, tenants that are cut off
+/// both ways, revoked certificates and those from before a restore are refused at every call, from the moment on
+/// that the directory or a cut says so.
+pub fn policy(directory: watch::Receiver<Arc<Directory>>, cuts: watch::Receiver<Arc<Cuts>>) -> Policy {
+    Arc::new(move |credential| {
         let directory = directory.borrow();
-        match identity {
+        match &credential.identity {
             Identity::Tenant(id) => match directory.tenant(id) {
                 None => Some(Refused::Unknown),
-                Some(tenant) if tenant.revoked.is_empty() => None,
-                Some(tenant) => {
-                    let fingerprint = fingerprint.to_string();
-                    tenant.revoked.contains(&fingerprint).then_some(Refused::Revoked)
-                }
+                Some(tenant) => cut_or_revoked(&cuts.borrow(), tenant, credential),
             },
             Identity::Operator(id) => directory.operator(id).is_none().then_some(Refused::Unknown),
             Identity::Cell { .. } => None,
@@ -63,6 +65,41 @@ pub fn allowance(directory: watch::Receiver<Arc<Directory>>) -> Allowance {
         Identity::Tenant(id) => directory.borrow().tenant(id).map(|tenant| tenant.quota.connections),
         Identity::Operator(_) | Identity::Cell { .. } => None,
     })
+}
+
+fn cut_or_revoked(cuts: &Cuts, tenant: &Tenant, credential: &Credential) -> Option<Refused> {
+    if cuts.severs(&tenant.id).is_some() {
+        return Some(Refused::Cut);
+    }
+    // Most tenants have neither; then there is no text to be made.
+    if tenant.revoked.is_empty() && !cuts.has_past(&tenant.id) {
+        return None;
+    }
+    let fingerprint = credential.fingerprint.to_string();
+    let issued_at = Timestamp::try_from(credential.not_before).unwrap_or(Timestamp::MIN);
+    let is_old = cuts.outdates(&tenant.id, &fingerprint, issued_at).is_some();
+    (is_old || tenant.revoked.contains(&fingerprint)).then_some(Refused::Revoked)
+}
+
+/// Ends the connections of tenants that come to be cut off both ways, until the cuts are followed no more.
+pub async fn sever(connections: Connections, mut cuts: watch::Receiver<Arc<Cuts>>) {
+    let mut severed: HashSet<TenantId> = HashSet::new();
+    let mut seen: Option<Arc<Cuts>> = None;
+    loop {
+        let now = cuts.borrow_and_update().clone();
+        if seen.as_ref().is_none_or(|seen| !seen.says_the_same(&now)) {
+            let cut: HashSet<_> = now.touched().filter(|tenant| now.severs(tenant).is_some()).collect();
+            for tenant in cut.difference(&severed) {
+                let ended = connections.sever(&Identity::Tenant(tenant.clone()));
+                info!(%tenant, ended, "cut off: its connections are severed");
+            }
+            severed = cut;
+            seen = Some(now);
+        }
+        if cuts.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The tenant of this nation that sent a request.

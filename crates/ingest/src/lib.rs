@@ -26,6 +26,6 @@ mod submit;
 mod watch;
 mod withdraw;
 
-pub use caller::{allowance, policy};
+pub use caller::{allowance, policy, sever};
 pub use config::Config;
 pub use service::{Parts, Service};

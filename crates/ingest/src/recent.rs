@@ -176,6 +176,7 @@ mod tests {
                 in_response_to: None,
                 traceparent: None,
                 flags: vec![],
+                spooled_at: None,
             },
             tenant,
             digest: Digest::new([1; 32]),

@@ -87,16 +87,20 @@ fn worst_first(code: AlertCode) -> u8 {
     match code {
         AlertCode::Overdue => 0,
         AlertCode::ReturnPending => 1,
-        AlertCode::Rejected => 2,
-        AlertCode::Parked => 3,
-        AlertCode::SentAfterAll => 4,
-        AlertCode::CarriedUnknown => 5,
-        AlertCode::Unanswered => 6,
+        AlertCode::NotRecalled => 2,
+        AlertCode::Unknown => 3,
+        AlertCode::Rejected => 4,
+        AlertCode::Held => 5,
+        AlertCode::Parked => 6,
+        AlertCode::Quarantined => 7,
+        AlertCode::SentAfterAll => 8,
+        AlertCode::CarriedUnknown => 9,
+        AlertCode::Unanswered => 10,
     }
 }
 
-const SIDECAR: u8 = 7;
-const CREDENTIAL: u8 = 8;
+const SIDECAR: u8 = 11;
+const CREDENTIAL: u8 = 12;
 
 fn of_referrals(count: &AlertCount) -> Alert {
     let (subject, number) = (count.subject.to_string(), count.count);
@@ -113,6 +117,22 @@ fn of_referrals(count: &AlertCount) -> Alert {
         AlertCode::Rejected => format!(
             "{number} {are} refused by the receiving system and the system of {subject} does not know: phone \
              the sender, `bulkhead list --tenant {subject} --state rejected`"
+        ),
+        AlertCode::NotRecalled => format!(
+            "{number} {are} in the system of {subject} although the sender was cut off: tell {subject} what not to \
+             trust, `bulkhead list --tenant {subject}`"
+        ),
+        AlertCode::Unknown => format!(
+            "{number} {are} perhaps in the system of {subject}, which was cut off before it answered: phone it, \
+             `bulkhead list --tenant {subject} --state unknown`"
+        ),
+        AlertCode::Held => format!(
+            "{number} {are} held at {subject} until a cut ends: see whom it must reach before, \
+             `bulkhead list --tenant {subject} --state held`"
+        ),
+        AlertCode::Quarantined => format!(
+            "{number} {are} in quarantine, sent by {subject} under a cut: review {they}, \
+             `bulkhead list --tenant {subject} --state quarantined`"
         ),
         AlertCode::Parked => format!(
             "{number} {are} set aside at {subject}: read the reason of each and decide, \

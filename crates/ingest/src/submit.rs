@@ -98,6 +98,8 @@ impl Shared {
                 Ok(Begun::Answered(repeated(id, &known, earlier.map(|earlier| earlier.accepted_at))))
             }
             Err(NotAdmitted::Refused { reason, field }) => Err(refusal(&reason, field)),
+            Err(NotAdmitted::Cut { cut, reason }) => Err(refusal(&reason, None).cut(&cut)),
+            Err(NotAdmitted::TooSoon) => Err(too_soon()),
         }
     }
 
@@ -190,7 +192,7 @@ impl Shared {
             destination: directory.resolve(&arrival.envelope.to).map(|service| service.host.clone()),
             accepted_at: None,
             admitted_at: Timestamp::now(),
-            spooled_at: None,
+            spooled_at: arrival.envelope.spooled_at,
             epochs: vec![(self.parts.nation, cuts.position)],
         }
     }
@@ -249,6 +251,12 @@ fn refusal(reason: &Reason, field: Option<&'static str>) -> Refusal {
         Some(field) => refusal.field(field),
         None => refusal,
     }
+}
+
+/// Within the clocks' skew of a restore nobody can tell what is new; a moment later it is plain.
+fn too_soon() -> Refusal {
+    let text = "the tenant has come back a moment ago; send it again in a few seconds";
+    Refusal::new(Code::NodeUnsure, text).retry_after(Duration::from_secs(3))
 }
 
 /// This node does not know enough to answer; soon it will.

@@ -5,12 +5,11 @@
 
 use bulkhead_ledger::Row;
 use bulkhead_log::Record;
-use bulkhead_model::{Answer, Code, MessageId, Provenance, ReferralId, State, TenantId};
+use bulkhead_model::{Code, MessageId, ReferralId, State, TenantId};
 use bulkhead_wire::record::{In, Withdrawal};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::{WithdrawRequest, WithdrawResponse};
 use bytes::Bytes;
-use jiff::Timestamp;
 
 use crate::compartment::Compartment;
 use crate::service::Shared;
@@ -29,7 +28,7 @@ impl Shared {
         // As in an envelope, 0 is read as 1.
         let up_to = request.up_to_attempt.max(1);
         let id = ReferralId::derive(&compartment.tenant, &message_id);
-        self.check_gate(id, &compartment.tenant)?;
+        self.check_gate(&compartment.tenant)?;
         if self.withdrawn_up_to(&id)? >= up_to {
             return Ok(response(id, self.shown(&id)?.as_ref(), up_to));
         }
@@ -46,21 +45,11 @@ impl Shared {
         self.parts.ledger.get(id).map_err(|error| ledger_refusal(&error))
     }
 
-    fn check_gate(&self, id: ReferralId, tenant: &TenantId) -> Result<(), Refusal> {
-        let cuts = self.cuts();
-        let provenance = Provenance {
-            id,
-            origin: tenant.clone(),
-            destination: None,
-            accepted_at: None,
-            admitted_at: Timestamp::now(),
-            spooled_at: None,
-            epochs: vec![(self.parts.nation, cuts.position)],
-        };
-        match cuts.ask(&provenance) {
-            Answer::Open | Answer::DestinationCut(_) => Ok(()),
-            Answer::Hold(_) | Answer::Quarantine(_) => {
-                Err(Refusal::new(Code::TenantCut, format!("tenant {tenant} is cut off")))
+    fn check_gate(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        match self.cuts().covers_from(tenant) {
+            None => Ok(()),
+            Some(cut) => {
+                Err(Refusal::new(Code::TenantCut, format!("tenant {tenant} is cut off by {cut}")).cut(cut))
             }
         }
     }

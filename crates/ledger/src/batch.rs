@@ -268,6 +268,9 @@ fn wake(woken: &mut Woken, life: &Life) {
         | Lifecycle::Acknowledged { .. }
         | Lifecycle::Rejected { .. }
         | Lifecycle::Parked { .. }
+        | Lifecycle::Held { .. }
+        | Lifecycle::Quarantined { .. }
+        | Lifecycle::Unknown { .. }
         | Lifecycle::ReturnPending { .. }
         | Lifecycle::Returned { .. }
         | Lifecycle::Cancelled { .. } => {}

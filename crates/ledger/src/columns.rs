@@ -1,6 +1,6 @@
 //! What a referral is looked for by: its row of the table, made from its fold.
 
-use bulkhead_model::{CaseKey, Lane, Lifecycle, ReferralId, State, TenantId, shard_of};
+use bulkhead_model::{CaseKey, CutId, Lane, Lifecycle, ReferralId, State, TenantId, shard_of};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 
@@ -66,13 +66,15 @@ pub(crate) fn stage_of(lifecycle: &Lifecycle) -> i64 {
     match lifecycle {
         Lifecycle::Routed { .. } | Lifecycle::Diverted { .. } => stage::OUT,
         Lifecycle::AtBorder { .. } => stage::BORDER,
-        Lifecycle::Offered { .. } => stage::OFFERED,
+        Lifecycle::Offered { .. } | Lifecycle::Unknown { .. } => stage::OFFERED,
         Lifecycle::Delivered { .. } => stage::DELIVERED,
         Lifecycle::Carried { .. } => stage::AWAY,
         Lifecycle::Accepted
         | Lifecycle::Acknowledged { .. }
         | Lifecycle::Rejected { .. }
         | Lifecycle::Parked { .. }
+        | Lifecycle::Held { .. }
+        | Lifecycle::Quarantined { .. }
         | Lifecycle::ReturnPending { .. }
         | Lifecycle::Returned { .. }
         | Lifecycle::Cancelled { .. } => stage::NOWHERE,
@@ -155,12 +157,13 @@ const WRITE: &str = "
 INSERT INTO referral (
     id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, hear, overdue, kind,
     lane, effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
-    predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version, state_since)
+    predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version, state_since,
+    cut, not_recalled)
 VALUES (
     :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :hear,
     :overdue, :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
     :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version,
-    :state_since)";
+    :state_since, :cut, :not_recalled)";
 
 /// `effective` and `clear` depend on other rows: they are settled after all rows of a batch are written.
 const REWRITE: &str = "
@@ -171,7 +174,7 @@ UPDATE referral SET
     message_id = :message_id, case_id = :case_id, case_key = :case_key, facts_partition = :facts_partition,
     facts_offset = :facts_offset, predecessor = :predecessor, waits_partition = :waits_partition,
     waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version,
-    state_since = :state_since
+    state_since = :state_since, cut = :cut, not_recalled = :not_recalled
 WHERE id = :id";
 
 /// Most events change neither what a referral is nor who has it: then the large indexes are left alone.
@@ -179,7 +182,8 @@ const REWRITE_STATE: &str = "
 UPDATE referral SET
     state = :state, stage = :stage, open = :open, done = :done, unheard = :unheard, sent_after_all = :sent_after_all,
     tell = :tell, hear = :hear, overdue = :overdue, since = :since, waits_partition = :waits_partition,
-    waits_offset = :waits_offset, border = :border, inbox = :inbox, version = :version, state_since = :state_since
+    waits_offset = :waits_offset, border = :border, inbox = :inbox, version = :version, state_since = :state_since,
+    cut = :cut, not_recalled = :not_recalled
 WHERE id = :id";
 
 /// The least that must be written of a row that is there.
@@ -242,6 +246,8 @@ pub(crate) fn write(
         ":inbox": inbox,
         ":version": life.referral.version,
         ":state_since": life.referral.state_since,
+        ":cut": lifecycle.cut().map(CutId::as_str),
+        ":not_recalled": life.referral.not_recalled,
     };
     for (name, value) in values {
         if let Some(place) = statement.parameter_index(name)? {

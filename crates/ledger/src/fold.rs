@@ -144,7 +144,11 @@ impl Life {
     fn note(&mut self, decided: &Decided) {
         if !matches!(
             decided.event,
-            Event::Overdue | Event::Withdrawn { .. } | Event::Told { .. } | Event::SenderTold { .. }
+            Event::Overdue
+                | Event::NotRecalled { .. }
+                | Event::Withdrawn { .. }
+                | Event::Told { .. }
+                | Event::SenderTold { .. }
         ) {
             self.since = decided.author.at;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bulkhead_log::{Log, Pointer, Topic, TopicSpec};
-use bulkhead_model::{CaseKey, Lane, Nation, ReferralId, SHARDS, TenantId, Verdict};
+use bulkhead_model::{CaseKey, CutId, Lane, Nation, ReferralId, SHARDS, State, TenantId, Verdict};
 use bulkhead_wire::topics;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
@@ -15,7 +15,7 @@ use crate::follow::{Follower, blocking, ends};
 use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
-use crate::{AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, query, store, waiting};
+use crate::{AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, aside, query, store, waiting};
 
 /// What a ledger is made with.
 #[derive(Debug, Clone)]
@@ -127,6 +127,33 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<Waiting>, Error> {
         self.read("asking what waits", |connection| waiting::out(connection, to, lane, skip, limit))
+    }
+
+    /// What this tenant sent and is free to be set aside: not handed over, not held already.
+    pub fn open_from(&self, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
+        self.read("asking what is open", |view| aside::open_from(view, origin))
+    }
+
+    /// What is for this tenant and free to be set aside.
+    pub fn open_to(&self, destination: &TenantId) -> Result<Vec<ReferralId>, Error> {
+        self.read("asking what is open", |view| aside::open_to(view, destination))
+    }
+
+    /// What this tenant has, or may have, without having answered for it; not what was asked back in vain.
+    pub fn handed_over(&self, to: &TenantId, limit: usize) -> Result<Vec<Row>, Error> {
+        self.read("asking what was handed over", |connection| aside::handed_over(connection, to, limit))
+    }
+
+    /// What is held, quarantined or of unknown outcome for this cut, or only in one of these states, and not in `skip`: the most urgent first, then the
+    /// earliest due.
+    pub fn aside(
+        &self,
+        cut: &CutId,
+        state: Option<State>,
+        skip: &HashSet<ReferralId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        self.read("asking what is set aside", |connection| aside::aside(connection, cut, state, skip, limit))
     }
 
     /// Those that were offered to this tenant and neither taken nor refused: after a crash they are offered again.

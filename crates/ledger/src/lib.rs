@@ -7,6 +7,7 @@
 //! What counts is decided in `model`: the claim book says which events count, the fold says what they make of a
 //! referral. This crate stores, refolds and finds.
 
+mod aside;
 mod batch;
 mod case;
 mod cases;

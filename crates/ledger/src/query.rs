@@ -129,6 +129,10 @@ pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<Aler
     let questions = [
         (AlertCode::Overdue, CONCERNS_RECEIVER, "by_urgency", "settled = 0 AND deadline <= ?1", Some(now)),
         (AlertCode::Parked, CONCERNS_RECEIVER, "parked", "state = 'parked'", None),
+        (AlertCode::Held, CONCERNS_RECEIVER, "aside", "cut IS NOT NULL AND state = 'held'", None),
+        (AlertCode::Quarantined, "origin", "aside", "cut IS NOT NULL AND state = 'quarantined'", None),
+        (AlertCode::Unknown, CONCERNS_RECEIVER, "aside", "cut IS NOT NULL AND state = 'unknown'", None),
+        (AlertCode::NotRecalled, CONCERNS_RECEIVER, "not_recalled", "not_recalled = 1", None),
         (AlertCode::ReturnPending, "origin", "return_pending", "state = 'return-pending'", None),
         (AlertCode::Rejected, "origin", "rejected", "hear = 1 AND state = 'rejected'", None),
         (AlertCode::SentAfterAll, "origin", "sent_after_all", "sent_after_all = 1", None),

@@ -100,6 +100,14 @@ pub enum AlertCode {
     Overdue,
     /// Set aside. Concerns the receiver, or the sender before one is known.
     Parked,
+    /// Set aside until a cut ends. Concerns the receiver, or the sender before one is known.
+    Held,
+    /// Set aside until a release names it. Concerns the sender.
+    Quarantined,
+    /// Handed over to a tenant that was then cut off, and its outcome not known. Concerns the receiver.
+    Unknown,
+    /// Its sender was cut off, and its receiver could not give it up. Concerns the receiver.
+    NotRecalled,
     /// Given back and not confirmed. Concerns the sender.
     ReturnPending,
     /// Refused by the receiving system, and the sender's system does not know. Concerns the sender.
@@ -119,6 +127,10 @@ impl AlertCode {
         match self {
             AlertCode::Overdue => "OVERDUE",
             AlertCode::Parked => "PARKED",
+            AlertCode::Held => "HELD",
+            AlertCode::Quarantined => "QUARANTINED",
+            AlertCode::Unknown => "UNKNOWN",
+            AlertCode::NotRecalled => "NOT_RECALLED",
             AlertCode::ReturnPending => "RETURN_PENDING",
             AlertCode::Rejected => "REJECTED",
             AlertCode::SentAfterAll => "SENT_AFTER_ALL",

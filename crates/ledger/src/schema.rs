@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Error;
 
 /// Rises whenever the tables change, or what the model makes of the same events: then the file is made again.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// A deadline that is not there, so that it sorts last.
 pub(crate) const NO_DEADLINE: i64 = i64::MAX;
@@ -60,7 +60,7 @@ CREATE TABLE referral (
     since INTEGER NOT NULL, message_id TEXT NOT NULL, case_id TEXT, case_key TEXT NOT NULL,
     facts_partition INTEGER NOT NULL, facts_offset INTEGER NOT NULL, predecessor BLOB, clear INTEGER NOT NULL,
     waits_partition INTEGER, waits_offset INTEGER, border TEXT, shard INTEGER NOT NULL, inbox TEXT,
-    version INTEGER NOT NULL, state_since INTEGER NOT NULL
+    version INTEGER NOT NULL, state_since INTEGER NOT NULL, cut TEXT, not_recalled INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX waiting_out ON referral
     (destination, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 1;
@@ -70,6 +70,8 @@ CREATE INDEX offered ON referral (destination, since) WHERE stage = 3;
 CREATE INDEX delivered ON referral (destination, since, origin) WHERE stage = 4;
 CREATE INDEX unheard ON referral (since) WHERE unheard = 1;
 CREATE INDEX parked ON referral (destination, origin) WHERE state = 'parked';
+CREATE INDEX aside ON referral (cut, effective, deadline, id) WHERE cut IS NOT NULL;
+CREATE INDEX not_recalled ON referral (origin) WHERE not_recalled = 1;
 CREATE INDEX return_pending ON referral (origin) WHERE state = 'return-pending';
 CREATE INDEX sent_after_all ON referral (origin) WHERE sent_after_all = 1;
 CREATE INDEX tell ON referral (since) WHERE tell = 1;

@@ -1,7 +1,10 @@
 //! Whether a referral is let in: the decision of ingest, as a pure function.
 
 use crate::gate::{Answer, Provenance};
-use crate::{Code, Cuts, Digest, Directory, Envelope, Payload, Reason, ReferralId, State, TenantId};
+use crate::{
+    Code, CutId, Cuts, Digest, Directory, Envelope, Kind, Payload, Priority, Reason, ReferralId, State,
+    TenantId, fallback,
+};
 
 /// A referral as it arrived, with the digest of its payload.
 #[derive(Debug, Clone)]
@@ -67,6 +70,15 @@ pub enum NotAdmitted {
         /// The field of the envelope at fault, if one is.
         field: Option<&'static str>,
     },
+    /// Refused for a cut, of its sender or of whom it is for.
+    Cut {
+        /// Which.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The sender has come back a moment ago: within the clocks' skew of its restore nobody can tell what is new.
+    TooSoon,
 }
 
 fn refuse(code: Code, field: Option<&'static str>, text: impl Into<String>) -> NotAdmitted {
@@ -94,9 +106,7 @@ pub fn admit(
             format!("the directory has no tenant {}", arrival.tenant),
         ));
     };
-    if !matches!(cuts.ask(provenance), Answer::Open | Answer::DestinationCut(_)) {
-        return Err(refuse(Code::TenantCut, None, format!("tenant {} is cut off", arrival.tenant)));
-    }
+    let answer = ask(&arrival, provenance, cuts)?;
     if let Some(known) = known {
         let new_attempt = known.withdrawn_up_to > 0
             && arrival.envelope.attempt > known.withdrawn_up_to
@@ -141,7 +151,34 @@ pub fn admit(
         let text = format!("{reply_to} is not a service of {}", arrival.tenant);
         return Err(refuse(Code::InvalidEnvelope, Some("reply_to"), text));
     }
+    if let Answer::DestinationCut(cut) = answer
+        && arrival.envelope.priority != Priority::Routine
+        && arrival.envelope.kind == Kind::Request
+        && fallback(provenance, service, arrival.tenant.nation(), directory, cuts).is_none()
+    {
+        let reason =
+            Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}: phone it", service.id));
+        return Err(NotAdmitted::Cut { cut, reason });
+    }
     Ok(Admitted { id: arrival.id(), arrival })
+}
+
+/// What the gate says of a new arrival that may be appended. One that lay in a spool while its sender was cut off is
+/// appended, and set aside by whoever decides next.
+fn ask(arrival: &Arrival, provenance: &Provenance, cuts: &Cuts) -> Result<Answer, NotAdmitted> {
+    let refused = |cut: CutId| {
+        let reason = Reason::new(Code::TenantCut, format!("tenant {} is cut off by {cut}", arrival.tenant));
+        NotAdmitted::Cut { cut, reason }
+    };
+    if let Some(cut) = cuts.covers_from(&arrival.tenant) {
+        return Err(refused(cut.clone()));
+    }
+    let not_spooled = Provenance { spooled_at: None, ..provenance.clone() };
+    match cuts.ask(&not_spooled) {
+        Answer::Hold(cut) => Err(refused(cut)),
+        Answer::Quarantine(_) => Err(NotAdmitted::TooSoon),
+        answer @ (Answer::Open | Answer::DestinationCut(_)) => Ok(answer),
+    }
 }
 
 #[cfg(test)]

@@ -67,8 +67,86 @@ fn ask(arrival: &Arrival, known: Option<Known>) -> Result<Admitted, NotAdmitted>
 fn code_of(answer: Result<Admitted, NotAdmitted>) -> Option<Code> {
     match answer {
         Ok(_) | Err(NotAdmitted::Known(_)) => None,
-        Err(NotAdmitted::Refused { reason, .. }) => reason.known(),
+        Err(NotAdmitted::Refused { reason, .. } | NotAdmitted::Cut { reason, .. }) => reason.known(),
+        Err(NotAdmitted::TooSoon) => Some(Code::NodeUnsure),
     }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A cut of that tenant at position 10 and second 100, restored at position 15 and second 200 if it is.
+fn cut(tenant: &str, direction: crate::Direction, restored: bool) -> Cuts {
+    use crate::{CutFact, CutId, FactId, OperatorId, Stamp, Step, Word};
+    let id = CutId::parse("england/1").unwrap();
+    let [duty, lead] = ["england/duty", "england/lead"].map(|by| OperatorId::parse(by).unwrap());
+    let made = crate::Cut {
+        id: id.clone(),
+        by: duty.clone(),
+        scope: tenant.parse().unwrap(),
+        tenants: vec![],
+        direction,
+        since: at(100),
+        drain_clean: false,
+        reason: String::new(),
+    };
+    let steps = [
+        (&duty, Step::Proposed { certificates: vec![] }),
+        (&lead, Step::Approved),
+        (&duty, Step::Canary { with: vec![] }),
+        (&duty, Step::Limited { per_minute: 1 }),
+        (&duty, Step::Full),
+    ];
+    let back = steps.into_iter().map(|(by, step)| (by.clone(), Word::Step(step), at(200)));
+    let said = std::iter::once((duty.clone(), Word::Made(Box::new(made)), at(100)));
+    let said = said.chain(back.filter(|_| restored));
+    let mut cuts = Cuts::default();
+    cuts.hear_all((0_u8..).zip(said).map(|(n, (by, word, at))| {
+        let fact = CutFact { fact: FactId([n; 32]), cut: id.clone(), by, word };
+        (fact, Stamp::here(10 + u64::from(n), at))
+    }));
+    cuts
+}
+
+#[test]
+fn a_cut_refuses_and_a_restore_lets_in_but_not_what_lay_in_the_spool() {
+    let check = |cuts: &Cuts, admitted: i64, spooled: Option<i64>, expected: Option<Code>| {
+        let mut arrival = arrival("england/a", "england/open", 1);
+        arrival.envelope.spooled_at = spooled.map(at);
+        let provenance = Provenance {
+            admitted_at: at(admitted),
+            spooled_at: spooled.map(at),
+            epochs: vec![(crate::Nation::England, 99)],
+            ..provenance(&arrival)
+        };
+        assert_eq!(code_of(admit(arrival, &provenance, None, &directory(), cuts)), expected, "{admitted}");
+    };
+    let in_force = cut("england/a", crate::Direction::From, false);
+    check(&in_force, 50, None, Some(Code::TenantCut));
+    check(&in_force, 150, None, Some(Code::TenantCut));
+    let restored = cut("england/a", crate::Direction::From, true);
+    check(&restored, 201, None, Some(Code::NodeUnsure));
+    check(&restored, 203, None, None);
+    // Let in, and quarantined by whoever asks next.
+    check(&restored, 300, Some(150), None);
+    check(&cut("england/b", crate::Direction::Both, false), 150, None, None);
+}
+
+#[test]
+fn what_cannot_wait_is_refused_for_a_cut_service_while_the_caller_is_on_the_line() {
+    let cuts = cut("england/b", crate::Direction::To, false);
+    let check = |priority: Priority, kind: Kind, expected: Option<Code>| {
+        let mut arrival = arrival("england/a", "england/open", 1);
+        (arrival.envelope.priority, arrival.envelope.kind) = (priority, kind);
+        let host = directory().resolve(&arrival.envelope.to).unwrap().host.clone();
+        let provenance = Provenance { destination: Some(host), ..provenance(&arrival) };
+        assert_eq!(code_of(admit(arrival, &provenance, None, &directory(), &cuts)), expected, "{priority:?}");
+    };
+    check(Priority::Emergency, Kind::Request, Some(Code::DestinationCut));
+    check(Priority::Urgent, Kind::Request, Some(Code::DestinationCut));
+    check(Priority::Routine, Kind::Request, None);
+    check(Priority::Urgent, Kind::Cancel, None);
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub struct Envelope {
     pub traceparent: Option<String>,
     /// Warnings that the sending sidecar did not refuse for.
     pub flags: Vec<String>,
+    /// When the sender's system gave it to its sidecar, by the sidecar's clock.
+    pub spooled_at: Option<Timestamp>,
 }
 
 impl Envelope {

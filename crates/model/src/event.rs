@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Nation, Reason, State, TenantId};
+use crate::{CutId, Nation, Reason, State, TenantId};
 
 /// Where bytes lie in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,6 +89,50 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// Set aside until a cut ends.
+    Held {
+        /// The destination, when it is known.
+        to: Option<TenantId>,
+        /// The cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Set aside until a release names it.
+    Quarantined {
+        /// The destination, when it is known.
+        to: Option<TenantId>,
+        /// The cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// It goes on from where it was set aside.
+    Resumed {
+        /// What let it, for example a cut's end or a person.
+        by: String,
+    },
+    /// It was handed over to a tenant that was then cut off; its outcome is not known.
+    Unknown {
+        /// The cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The receiving sidecar gave it up before its system had it: it is in quarantine.
+    Recalled {
+        /// The cut of its sender.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Beside the lifecycle: it could not be recalled, its receiver's system has it.
+    NotRecalled {
+        /// The cut of its sender.
+        cut: CutId,
+        /// What the receiving sidecar said.
+        answer: String,
+    },
     /// Its deadline has passed and it was not handed over.
     Overdue,
     /// Given back; not confirmed yet.
@@ -166,6 +210,12 @@ impl Event {
             Event::Acknowledged { .. } => "acknowledged",
             Event::Rejected { .. } => "rejected",
             Event::Parked { .. } => "parked",
+            Event::Held { .. } => "held",
+            Event::Quarantined { .. } => "quarantined",
+            Event::Resumed { .. } => "resumed",
+            Event::Unknown { .. } => "unknown",
+            Event::Recalled { .. } => "recalled",
+            Event::NotRecalled { .. } => "not-recalled",
             Event::Overdue => "overdue",
             Event::ReturnPending { .. } => "return-pending",
             Event::Returned { .. } => "returned",
@@ -204,6 +254,14 @@ impl Event {
             }
             Event::Rejected { reason } | Event::Parked { reason } | Event::ReturnPending { reason } => {
                 reason.to_string()
+            }
+            Event::Held { reason, .. }
+            | Event::Quarantined { reason, .. }
+            | Event::Unknown { reason, .. }
+            | Event::Recalled { reason, .. } => reason.to_string(),
+            Event::Resumed { by } => format!("by {by}"),
+            Event::NotRecalled { cut, answer } => {
+                format!("its sender was cut off by {cut}, and its receiver has it ({answer})")
             }
             Event::Overdue => "its deadline has passed".into(),
             Event::Returned { by } => format!("confirmed by {by}"),

@@ -283,6 +283,16 @@ impl Cuts {
         self.gates.over(tenant).iter().find(old).map(|gate| &gate.id)
     }
 
+    /// Whether this tenant came back from a cut, so that its older credentials are no more.
+    pub fn has_past(&self, tenant: &TenantId) -> bool {
+        self.gates.over(tenant).iter().any(|gate| gate.opening.is_some())
+    }
+
+    /// Every tenant that a cut covers or covered and that is known by name.
+    pub fn touched(&self) -> impl Iterator<Item = TenantId> {
+        self.gates.by_tenant.keys().cloned().collect::<Vec<_>>().into_iter()
+    }
+
     /// Whether some cut covers this tenant now, at whatever stage and in whatever direction.
     pub fn touches(&self, tenant: &TenantId) -> bool {
         self.gates.over(tenant).iter().any(|gate| gate.is_active)

@@ -4,6 +4,7 @@
 //! loops in other crates do it. Ids can only be made by parsing, so what exists is valid.
 
 mod admission;
+mod aside;
 mod claim;
 mod cut;
 mod cut_course;
@@ -26,6 +27,7 @@ mod referral;
 mod route;
 #[cfg(test)]
 mod samples;
+mod state;
 
 pub use admission::{Admitted, Arrival, Known, NotAdmitted, admit};
 pub use claim::{Claim, ClaimBook, SHARDS, shard_of};
@@ -45,11 +47,12 @@ pub use id::{
     SupplierId, TenantId,
 };
 pub use lane::{Lane, Priority};
-pub use lifecycle::{Diversion, Illegal, Lifecycle, State, There};
+pub use lifecycle::{Diversion, Illegal, Lifecycle, There};
 pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
 pub use payload::Payload;
 pub use presence::Presence;
 pub use pulse::{CLOCK_TOLERANCE, GONE_AFTER, Member, Pulse, Pulses};
 pub use reason::{Code, Reason};
 pub use referral::{Referral, Verdict};
-pub use route::{Decision, Facts, decide};
+pub use route::{Decision, Facts, decide, fallback};
+pub use state::State;

@@ -3,106 +3,7 @@
 //! Each variant holds what is true in that state. `apply` names every state, so a new one is met everywhere.
 
 use crate::event::Place;
-use crate::{Code, Event, Nation, Reason, TenantId};
-
-/// The name of a state, without what belongs to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum State {
-    Accepted,
-    Routed,
-    Carried,
-    Offered,
-    Delivered,
-    Acknowledged,
-    Rejected,
-    Held,
-    Parked,
-    Quarantined,
-    ReturnPending,
-    Returned,
-    Diverted,
-    Cancelled,
-    Unknown,
-}
-
-impl State {
-    /// All of them, in the order of a life.
-    pub const ALL: [State; 15] = [
-        State::Accepted,
-        State::Routed,
-        State::Carried,
-        State::Offered,
-        State::Delivered,
-        State::Acknowledged,
-        State::Rejected,
-        State::Held,
-        State::Parked,
-        State::Quarantined,
-        State::ReturnPending,
-        State::Returned,
-        State::Diverted,
-        State::Cancelled,
-        State::Unknown,
-    ];
-
-    /// As it is written in commands, JSON and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Accepted => "accepted",
-            State::Routed => "routed",
-            State::Carried => "carried",
-            State::Offered => "offered",
-            State::Delivered => "delivered",
-            State::Acknowledged => "acknowledged",
-            State::Rejected => "rejected",
-            State::Held => "held",
-            State::Parked => "parked",
-            State::Quarantined => "quarantined",
-            State::ReturnPending => "return-pending",
-            State::Returned => "returned",
-            State::Diverted => "diverted",
-            State::Cancelled => "cancelled",
-            State::Unknown => "unknown",
-        }
-    }
-
-    /// Reads what `as_str` wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
-    /// A retry by the sender is answered "duplicate, all is well" only while this holds.
-    pub fn is_good(self) -> bool {
-        match self {
-            State::Accepted
-            | State::Routed
-            | State::Carried
-            | State::Offered
-            | State::Delivered
-            | State::Acknowledged
-            | State::Held
-            | State::Diverted => true,
-            State::Rejected
-            | State::Parked
-            | State::Quarantined
-            | State::ReturnPending
-            | State::Returned
-            | State::Cancelled
-            | State::Unknown => false,
-        }
-    }
-
-    /// Nothing more will happen by itself.
-    pub fn is_final(self) -> bool {
-        matches!(self, State::Acknowledged | State::Rejected | State::Returned | State::Cancelled)
-    }
-
-    /// The next referral of the case may go: this one's outcome is known.
-    pub fn is_settled(self) -> bool {
-        self.is_final() || matches!(self, State::ReturnPending)
-    }
-}
+use crate::{Code, CutId, Event, Nation, Reason, State, TenantId};
 
 /// An event that cannot happen in a state. The event is void.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -180,8 +81,8 @@ pub enum Lifecycle {
     },
     /// Refused by the receiving system.
     Rejected {
-        /// The destination.
-        to: TenantId,
+        /// The destination; none when it was refused in a quarantine before one was known.
+        to: Option<TenantId>,
         /// Why.
         reason: Reason,
     },
@@ -191,6 +92,37 @@ pub enum Lifecycle {
         to: Option<TenantId>,
         /// The bytes, when they were routed.
         bytes: Option<Place>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Set aside until a cut ends: not suspect, and it cannot go on.
+    Held {
+        /// What it was, and will be again: open.
+        at: Box<Lifecycle>,
+        /// The destination, when it was known.
+        to: Option<TenantId>,
+        /// The cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Set aside until a release names it: its sender was under a cut.
+    Quarantined {
+        /// What it was, and will be again: open.
+        at: Box<Lifecycle>,
+        /// The destination, when it was known.
+        to: Option<TenantId>,
+        /// The cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Handed over when a cut of the receiver came in force, and no answer that can be believed.
+    Unknown {
+        /// The offer.
+        offer: Box<Lifecycle>,
+        /// The cut.
+        cut: CutId,
         /// Why.
         reason: Reason,
     },
@@ -260,6 +192,9 @@ impl Lifecycle {
             Lifecycle::Acknowledged { .. } => State::Acknowledged,
             Lifecycle::Rejected { .. } => State::Rejected,
             Lifecycle::Parked { .. } => State::Parked,
+            Lifecycle::Held { .. } => State::Held,
+            Lifecycle::Quarantined { .. } => State::Quarantined,
+            Lifecycle::Unknown { .. } => State::Unknown,
             Lifecycle::ReturnPending { .. } => State::ReturnPending,
             Lifecycle::Returned { .. } => State::Returned,
             Lifecycle::Diverted { .. } => State::Diverted,
@@ -272,6 +207,9 @@ impl Lifecycle {
         match self {
             Lifecycle::Rejected { reason, .. }
             | Lifecycle::Parked { reason, .. }
+            | Lifecycle::Held { reason, .. }
+            | Lifecycle::Quarantined { reason, .. }
+            | Lifecycle::Unknown { reason, .. }
             | Lifecycle::ReturnPending { reason }
             | Lifecycle::Diverted { reason, .. }
             | Lifecycle::Cancelled { reason } => Some(reason),
@@ -294,9 +232,12 @@ impl Lifecycle {
             | Lifecycle::Offered { to, .. }
             | Lifecycle::Delivered { to, .. }
             | Lifecycle::Acknowledged { to, .. }
-            | Lifecycle::Rejected { to, .. }
             | Lifecycle::Diverted { to, .. } => Some(to),
-            Lifecycle::Parked { to, .. } => to.as_ref(),
+            Lifecycle::Rejected { to, .. }
+            | Lifecycle::Parked { to, .. }
+            | Lifecycle::Held { to, .. }
+            | Lifecycle::Quarantined { to, .. } => to.as_ref(),
+            Lifecycle::Unknown { offer, .. } => offer.destination(),
             Lifecycle::Carried { there, .. } => there.as_ref().and_then(|there| there.destination.as_ref()),
             Lifecycle::Accepted
             | Lifecycle::ReturnPending { .. }
@@ -314,6 +255,8 @@ impl Lifecycle {
             | Lifecycle::Delivered { bytes, .. }
             | Lifecycle::Diverted { bytes, .. } => Some(bytes),
             Lifecycle::Parked { bytes, .. } => bytes.as_ref(),
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => at.bytes(),
+            Lifecycle::Unknown { offer, .. } => offer.bytes(),
             Lifecycle::Accepted
             | Lifecycle::Carried { .. }
             | Lifecycle::Acknowledged { .. }
@@ -329,15 +272,28 @@ impl Lifecycle {
         match self {
             Lifecycle::Accepted | Lifecycle::Routed { .. } | Lifecycle::Diverted { .. } => true,
             Lifecycle::AtBorder { carrying, .. } => !carrying,
+            Lifecycle::Held { at, .. } => at.is_open(),
             Lifecycle::Carried { .. }
             | Lifecycle::Offered { .. }
             | Lifecycle::Delivered { .. }
             | Lifecycle::Acknowledged { .. }
             | Lifecycle::Rejected { .. }
             | Lifecycle::Parked { .. }
+            | Lifecycle::Quarantined { .. }
+            | Lifecycle::Unknown { .. }
             | Lifecycle::ReturnPending { .. }
             | Lifecycle::Returned { .. }
             | Lifecycle::Cancelled { .. } => false,
+        }
+    }
+
+    /// The cut for which it is set aside or its outcome not known.
+    pub fn cut(&self) -> Option<&CutId> {
+        match self {
+            Lifecycle::Held { cut, .. }
+            | Lifecycle::Quarantined { cut, .. }
+            | Lifecycle::Unknown { cut, .. } => Some(cut),
+            _ => None,
         }
     }
 
@@ -349,8 +305,11 @@ impl Lifecycle {
         use Lifecycle as L;
         let illegal = Illegal { event: event.name(), state: self.state() };
         if self.is_open()
-            && let Some(next) = self.set_aside(event)
+            && let Some(next) = self.elsewhere(event)
         {
+            return Ok(next);
+        }
+        if let Some(next) = self.aside(event) {
             return Ok(next);
         }
         match (self, event) {
@@ -406,6 +365,12 @@ impl Lifecycle {
                 Self::after_delivery(to, bytes, attempt, (diversion, inbox), event).ok_or(illegal)
             }
             (L::ReturnPending { .. }, Event::Returned { by }) => Ok(L::Returned { by: by.clone() }),
+            (L::Unknown { offer, .. }, event) => match *offer {
+                L::Offered { to, bytes, attempt, diversion, taken_by } => {
+                    Self::after_offer(to, bytes, attempt, (diversion, taken_by), event).ok_or(illegal)
+                }
+                _ => Err(illegal),
+            },
             (
                 L::Accepted
                 | L::Routed { .. }
@@ -415,6 +380,8 @@ impl Lifecycle {
                 | L::Acknowledged { .. }
                 | L::Rejected { .. }
                 | L::Parked { .. }
+                | L::Held { .. }
+                | L::Quarantined { .. }
                 | L::ReturnPending { .. }
                 | L::Returned { .. }
                 | L::Cancelled { .. },
@@ -424,7 +391,7 @@ impl Lifecycle {
     }
 
     /// What may happen to any referral that is not handed over and not on its way to another nation.
-    fn set_aside(&self, event: &Event) -> Option<Self> {
+    fn elsewhere(&self, event: &Event) -> Option<Self> {
         match event {
             Event::Parked { reason } => Some(Lifecycle::Parked {
                 to: self.destination().cloned(),
@@ -484,7 +451,7 @@ impl Lifecycle {
             Event::Acknowledged { answer, .. } => {
                 Some(Lifecycle::Acknowledged { to, answer: answer.clone() })
             }
-            Event::Rejected { reason } => Some(Lifecycle::Rejected { to, reason: reason.clone() }),
+            Event::Rejected { reason } => Some(Lifecycle::Rejected { to: Some(to), reason: reason.clone() }),
             Event::Parked { reason } => {
                 Some(Lifecycle::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() })
             }

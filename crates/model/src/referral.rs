@@ -45,6 +45,8 @@ pub struct Referral {
     pub state_since: u64,
     /// The newest of those that its sender's system was told of.
     pub sender_told: u64,
+    /// Its sender was cut off after it was handed over, and its receiver could not give it up.
+    pub not_recalled: bool,
     /// What the target format could not carry, by name.
     pub omissions: Vec<String>,
     /// Events of later custody numbers, in the order in which they were read.
@@ -87,6 +89,14 @@ impl Referral {
             Event::Overdue if self.overdue => return Verdict::Void("it is overdue already".into()),
             Event::Overdue => {
                 self.overdue = true;
+                self.version += 1;
+                return Verdict::Counts;
+            }
+            Event::NotRecalled { .. } if self.not_recalled => {
+                return Verdict::Void("it is known that it was not recalled".into());
+            }
+            Event::NotRecalled { .. } => {
+                self.not_recalled = true;
                 self.version += 1;
                 return Verdict::Counts;
             }

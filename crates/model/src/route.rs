@@ -1,7 +1,9 @@
 //! Where a referral goes: the decision of the origin's owner, as a pure function.
 
 use crate::gate::{Answer, Provenance};
-use crate::{Code, Cuts, Directory, Envelope, Lane, Nation, Reason, TenantId};
+use crate::{
+    Code, CutId, Cuts, Directory, Envelope, Lane, Nation, Priority, Reason, Service, ServiceId, TenantId,
+};
 
 /// What the decision is made of.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +42,39 @@ pub enum Decision {
         /// The far tenant.
         to: TenantId,
     },
+    /// Append it to the compartment of the agreed fallback's host, in that lane: whom it is for is cut off.
+    Divert {
+        /// The fallback's host.
+        to: TenantId,
+        /// The fallback.
+        service: ServiceId,
+        /// By urgency.
+        lane: Lane,
+        /// Why.
+        reason: Reason,
+    },
+    /// Give it back, so that a human phones: whom it is for is cut off, and it cannot wait.
+    Return(Reason),
     /// Set it aside; a person must look.
     Park(Reason),
     /// The gate holds it.
-    Hold(Reason),
+    Hold {
+        /// Whom it is for, when that is known.
+        to: Option<TenantId>,
+        /// For which cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
     /// The gate keeps it for review.
-    Quarantine(Reason),
+    Quarantine {
+        /// Whom it is for, when that is known.
+        to: Option<TenantId>,
+        /// For which cut.
+        cut: CutId,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// Decides where a referral goes.
@@ -53,21 +82,23 @@ pub enum Decision {
 /// A referral that came over a border is only ever delivered here: it is never carried on, so that two
 /// nations' directories that disagree cannot send it round in circles.
 pub fn decide(facts: Facts<'_>) -> Decision {
-    match facts.cuts.ask(facts.provenance) {
-        Answer::Open => {}
+    let service = facts.directory.resolve(&facts.envelope.to);
+    let to = facts.follow.or(service.map(|service| &service.host)).cloned();
+    let asked = Provenance { destination: to.clone(), ..facts.provenance.clone() };
+    let closed = match facts.cuts.ask(&asked) {
+        Answer::Open => None,
         Answer::Hold(cut) => {
-            return Decision::Hold(Reason::new(Code::TenantCut, format!("the sender is cut off by {cut}")));
+            let reason = Reason::new(Code::TenantCut, format!("the sender is cut off by {cut}"));
+            return Decision::Hold { to, cut, reason };
         }
         Answer::Quarantine(cut) => {
-            let text = format!("sent while the sender was under the cut {cut}");
-            return Decision::Quarantine(Reason::new(Code::TenantCut, text));
+            let reason =
+                Reason::new(Code::TenantCut, format!("sent while the sender was under the cut {cut}"));
+            return Decision::Quarantine { to, cut, reason };
         }
-        Answer::DestinationCut(cut) => {
-            let text = format!("the receiver is cut off by {cut}");
-            return Decision::Hold(Reason::new(Code::DestinationCut, text));
-        }
-    }
-    let Some(service) = facts.directory.resolve(&facts.envelope.to) else {
+        Answer::DestinationCut(cut) => Some(cut),
+    };
+    let (Some(service), Some(to)) = (service, to) else {
         return Decision::Park(Reason::new(
             Code::ServiceUnknown,
             format!("no service has the address {}", facts.envelope.to),
@@ -79,7 +110,9 @@ pub fn decide(facts: Facts<'_>) -> Decision {
             format!("{} does not take referrals from {}", service.id, facts.tenant),
         ));
     }
-    let to = facts.follow.unwrap_or(&service.host).clone();
+    if let Some(cut) = closed {
+        return for_a_cut_tenant(&asked, service, facts, cut);
+    }
     if to.nation() == facts.home {
         return Decision::Deliver { to, lane: facts.envelope.lane() };
     }
@@ -92,6 +125,35 @@ pub fn decide(facts: Facts<'_>) -> Decision {
     Decision::Carry { nation: to.nation(), to }
 }
 
+/// What becomes of a referral for a tenant that is cut off: to the agreed fallback, or back if it cannot wait, or kept.
+fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut: CutId) -> Decision {
+    let lane = facts.envelope.lane();
+    let reason = Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}", service.id));
+    match fallback(asked, service, facts.home, facts.directory, facts.cuts) {
+        Some(fallback) => {
+            let (to, service) = (fallback.host.clone(), fallback.id.clone());
+            Decision::Divert { to, service, lane, reason }
+        }
+        None if lane.priority() != Priority::Routine => Decision::Return(reason),
+        None => Decision::Hold { to: asked.destination.clone(), cut, reason },
+    }
+}
+
+/// The service that takes over for one whose host is cut off: agreed, hosted here, and itself open for this sender.
+/// One that takes over for it in turn is not asked, so nothing goes round in circles.
+pub fn fallback<'a>(
+    asked: &Provenance,
+    service: &Service,
+    home: Nation,
+    directory: &'a Directory,
+    cuts: &Cuts,
+) -> Option<&'a Service> {
+    let fallback = directory.service(&service.fallback.as_ref()?.service)?;
+    let asked = Provenance { destination: Some(fallback.host.clone()), ..asked.clone() };
+    let takes = fallback.host.nation() == home && fallback.takes_from(&asked.origin);
+    (takes && cuts.ask(&asked).is_open()).then_some(fallback)
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -100,7 +162,7 @@ mod tests {
     use super::*;
     use crate::directory::tests::{directory, service, supplier, tenant};
     use crate::samples::{any_nation, any_priority, any_tenant, cases, envelope};
-    use crate::{Priority, ReferralId, ServiceAddress};
+    use crate::{ReferralId, ServiceAddress};
 
     fn check(home: Nation, from: &str, to: &str, expected: impl Fn(&Decision) -> bool) {
         let mut closed = service("england/closed", "england/b", "9");
@@ -152,6 +214,73 @@ mod tests {
         check(Nation::England, "england/a", "england/none", parked(Code::ServiceUnknown));
         check(Nation::England, "england/a", "england/closed", parked(Code::NotGranted));
         check(Nation::Wales, "england/a", "england/s", parked(Code::ServiceUnknown));
+    }
+
+    /// What is decided for a referral of england/a to a service of england/b, which is cut off.
+    fn for_a_cut(priority: Priority, fallback_host: Option<&str>, also_cut: &[&str]) -> Decision {
+        let mut first = service("england/s", "england/b", "1");
+        let mut services = vec![];
+        if let Some(host) = fallback_host {
+            first.fallback = Some(crate::Fallback { service: ServiceId::parse("england/f").unwrap() });
+            services.push(service("england/f", host, "2"));
+        }
+        services.push(first);
+        let directory = directory(services).unwrap();
+        let mut cuts = Cuts::default();
+        for tenant in also_cut.iter().chain(&["england/b"]) {
+            let id = CutId::parse(&format!("england/of-{}", &tenant[8..])).unwrap();
+            cuts.close_early(
+                crate::Cut {
+                    id,
+                    by: crate::OperatorId::parse("england/duty").unwrap(),
+                    scope: tenant.parse().unwrap(),
+                    tenants: vec![],
+                    direction: crate::Direction::To,
+                    since: Timestamp::UNIX_EPOCH,
+                    drain_clean: false,
+                    reason: String::new(),
+                },
+                Timestamp::UNIX_EPOCH,
+            );
+        }
+        let tenant = TenantId::parse("england/a").unwrap();
+        let envelope = envelope("m", 1, ServiceAddress::parse("", "england/s").unwrap(), priority);
+        let provenance = Provenance {
+            id: ReferralId::derive(&tenant, &envelope.message_id),
+            origin: tenant.clone(),
+            destination: None,
+            accepted_at: None,
+            admitted_at: Timestamp::UNIX_EPOCH,
+            spooled_at: None,
+            epochs: vec![],
+        };
+        decide(Facts {
+            home: Nation::England,
+            tenant: &tenant,
+            envelope: &envelope,
+            provenance: &provenance,
+            directory: &directory,
+            cuts: &cuts,
+            follow: None,
+        })
+    }
+
+    #[test]
+    fn for_a_cut_tenant_by_fallback_and_urgency() {
+        let routine = for_a_cut(Priority::Routine, None, &[]);
+        assert!(matches!(routine, Decision::Hold { cut, .. } if cut.as_str() == "england/of-b"));
+        for priority in [Priority::Urgent, Priority::Emergency] {
+            assert!(matches!(for_a_cut(priority, None, &[]), Decision::Return(_)));
+            let diverted = for_a_cut(priority, Some("england/a"), &[]);
+            assert!(matches!(diverted, Decision::Divert { to, .. } if to.as_str() == "england/a"));
+        }
+    }
+
+    #[test]
+    fn r10_nothing_is_diverted_into_another_cut_tenant() {
+        let decided = for_a_cut(Priority::Routine, Some("england/a"), &["england/a"]);
+        assert!(matches!(decided, Decision::Hold { .. }));
+        assert!(matches!(for_a_cut(Priority::Urgent, Some("england/b"), &[]), Decision::Return(_)));
     }
 
     fn all_nations() -> Directory {
@@ -222,7 +351,10 @@ mod tests {
                     Some(Code::NotGranted) => prop_assert!(service.is_some() && !takes),
                     other => prop_assert!(false, "{:?}", other),
                 },
-                Decision::Hold(_) | Decision::Quarantine(_) => prop_assert!(false, "nothing is cut"),
+                Decision::Hold { .. }
+                | Decision::Quarantine { .. }
+                | Decision::Divert { .. }
+                | Decision::Return(_) => prop_assert!(false, "nothing is cut"),
             }
         }
     }

@@ -5,8 +5,8 @@ use proptest::sample::select;
 
 use crate::event::Place;
 use crate::{
-    CaseId, Code, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Priority, Reason, ServiceAddress,
-    State, TenantId, There,
+    CaseId, Code, CutId, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Priority, Reason,
+    ServiceAddress, State, TenantId, There,
 };
 
 /// A proptest configuration for many cheap cases; a failure prints its input and leaves no file.
@@ -46,6 +46,10 @@ pub(crate) fn any_reason() -> impl Strategy<Value = Reason> + Clone {
     select(Code::ALL.to_vec()).prop_map(|code| Reason::new(code, "because"))
 }
 
+pub(crate) fn any_cut_id() -> impl Strategy<Value = CutId> + Clone {
+    select(vec!["wales/1", "england/1"]).prop_map(|text| CutId::parse(text).unwrap())
+}
+
 /// An envelope whose ids are as given and whose rest is the plainest there is.
 pub(crate) fn envelope(message_id: &str, attempt: u32, to: ServiceAddress, priority: Priority) -> Envelope {
     Envelope {
@@ -61,6 +65,7 @@ pub(crate) fn envelope(message_id: &str, attempt: u32, to: ServiceAddress, prior
         in_response_to: None,
         traceparent: None,
         flags: vec![],
+        spooled_at: None,
     }
 }
 
@@ -90,6 +95,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         }),
         any_reason().prop_map(|reason| Event::Rejected { reason }),
         any_reason().prop_map(|reason| Event::Parked { reason }),
+        any_aside_event(),
         Just(Event::Overdue),
         any_reason().prop_map(|reason| Event::ReturnPending { reason }),
         Just(Event::Returned { by: "a person".into() }),
@@ -116,8 +122,27 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Every state, however it was reached.
+fn any_aside_event() -> impl Strategy<Value = Event> {
+    let aside = (prop::option::of(any_tenant()), any_cut_id(), any_reason());
+    let with_cut = (any_cut_id(), any_reason());
+    prop_oneof![
+        aside.clone().prop_map(|(to, cut, reason)| Event::Held { to, cut, reason }),
+        aside.prop_map(|(to, cut, reason)| Event::Quarantined { to, cut, reason }),
+        Just(Event::Resumed { by: "the restore".into() }),
+        with_cut.clone().prop_map(|(cut, reason)| Event::Unknown { cut, reason }),
+        with_cut.prop_map(|(cut, reason)| Event::Recalled { cut, reason }),
+        any_cut_id().prop_map(|cut| Event::NotRecalled { cut, answer: "handed over".into() }),
+    ]
+}
+
+/// Every state, however it was reached, those that are set aside for a cut too.
 pub(crate) fn any_lifecycle() -> impl Strategy<Value = Lifecycle> {
+    (any_plain_lifecycle(), any_aside_event())
+        .prop_map(|(plain, event)| plain.clone().apply(&event).unwrap_or(plain))
+}
+
+/// Every state that has nothing to do with a cut.
+fn any_plain_lifecycle() -> impl Strategy<Value = Lifecycle> {
     let handed = (any_tenant(), any_place(), 1..4_u32);
     let there = (any_state(), prop::option::of(any_reason()), 1..4_u64)
         .prop_map(|(state, reason, sequence)| There { state, reason, destination: None, sequence });
@@ -143,7 +168,7 @@ pub(crate) fn any_lifecycle() -> impl Strategy<Value = Lifecycle> {
             diversion: None,
         }),
         any_tenant().prop_map(|to| Lifecycle::Acknowledged { to, answer: "AA".into() }),
-        (any_tenant(), any_reason()).prop_map(|(to, reason)| Lifecycle::Rejected { to, reason }),
+        (any_tenant(), any_reason()).prop_map(|(to, reason)| Lifecycle::Rejected { to: Some(to), reason }),
         (prop::option::of(any_tenant()), prop::option::of(any_place()), any_reason())
             .prop_map(|(to, bytes, reason)| Lifecycle::Parked { to, bytes, reason }),
         any_reason().prop_map(|reason| Lifecycle::ReturnPending { reason }),

@@ -259,6 +259,7 @@ impl Processor {
             in_response_to: answered.and_then(|answered| MessageId::parse(&answered.message_id).ok()),
             traceparent: checked.traceparent.clone(),
             flags: facts.flags.clone(),
+            spooled_at: None,
         };
         Ok(Submission { envelope, payload: body })
     }

@@ -95,6 +95,7 @@ impl Face {
             in_response_to,
             traceparent,
             flags: facts.flags.iter().take(16).cloned().collect(),
+            spooled_at: None,
         };
         if let Err(failed) = self.memory.sends(&envelope, message).await {
             error!(tenant = %self.tenant, error = %failed, "a referral cannot be noted");

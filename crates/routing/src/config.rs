@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulkhead_model::Nation;
 
-use crate::CrashBetweenAppends;
+use crate::{CrashBetweenAppends, Layers};
 
 /// Another nation's cell: where its border door is.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub hello_timeout: Duration,
     /// How often deadlines are looked at.
     pub deadline_tick: Duration,
+    /// Test-only: where the gate is not asked.
+    pub layers: Layers,
     /// Test-only: end the process between the two appends of a decision.
     pub crash: CrashBetweenAppends,
 }
@@ -54,6 +56,7 @@ impl Config {
             delivery_budget: 8,
             hello_timeout: Duration::from_secs(10),
             deadline_tick: Duration::from_secs(1),
+            layers: Layers::default(),
             crash: CrashBetweenAppends::never(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::Topic;
 use bulkhead_model::{
-    Answer, Claim, Code, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
+    Claim, Code, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{Carried, Out, Report};
@@ -29,7 +29,9 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use crate::Error;
 use crate::config::FarCell;
+use crate::gate::aside;
 use crate::journal::Decided;
+use crate::layers::Layer;
 use crate::owner::Shared;
 use crate::source::Source;
 
@@ -320,8 +322,16 @@ impl Leg {
 
     async fn send(self, mut out: Out) -> Result<Ended, Error> {
         let id = self.waiting.id;
-        if self.shared.cuts().ask(&provenance(&out.accepted, None)) != Answer::Open {
-            return Ok(Ended::Later(id));
+        let to = self.waiting.row.referral.lifecycle.destination().cloned();
+        let asked = provenance(&out.accepted, to.as_ref());
+        if let Some(event) = aside(self.shared.gate(Layer::Courier).ask(&asked), to.as_ref()) {
+            // Once an attempt was begun only the far nation's answer ends it; none is begun anew.
+            if self.is_carrying() {
+                return Ok(Ended::Later(id));
+            }
+            let decided = Decided::new(id, self.waiting.custody, event);
+            self.shared.journal.write(&self.claim, decided).read_back().await?;
+            return Ok(Ended::Over(id));
         }
         if !self.is_carrying() {
             let event = Event::Carrying { nation: self.to };
@@ -337,6 +347,9 @@ impl Leg {
         }
         let carried = Carried { accepted: out.accepted, claim: self.claim, from: self.shared.home() };
         let frame = carry_request::Frame::Referral(carried.to_wire());
+        if !self.shared.gate(Layer::Courier).ask(&asked).is_open() {
+            return Ok(Ended::Later(id));
+        }
         self.shared.check_lease()?;
         match self.up.send(v1::CarryRequest { frame: Some(frame) }).await {
             Ok(()) => Ok(Ended::Sent),

@@ -2,7 +2,7 @@
 
 use bulkhead_ledger::Row;
 use bulkhead_log::{Pointer, Record, Topic};
-use bulkhead_model::{Code, Due, Event, Fallback, OnDeadline, Place, Reason, Service, Verdict, due};
+use bulkhead_model::{Code, Due, Event, OnDeadline, Place, Reason, Service, ServiceId, Verdict, due};
 use bulkhead_process::Drain;
 use bulkhead_wire::record::Out;
 use bulkhead_wire::topics;
@@ -68,7 +68,7 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     }
     let reason = Reason::new(Code::DeadlinePassed, "its deadline passed before it was handed over");
     let event = match (what, fallback) {
-        (Due::Divert, Some(fallback)) => divert(shared, row, &fallback, reason).await?,
+        (Due::Divert, Some(fallback)) => divert(shared, row, &fallback.service, reason).await?,
         (Due::Return | Due::Divert, _) => Some(Event::ReturnPending { reason }),
         (Due::Alert | Due::Nothing, _) => None,
     };
@@ -82,14 +82,14 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
 }
 
 /// Appends the bytes to the fallback's compartment; the event that makes them count is the caller's.
-async fn divert(
+pub(crate) async fn divert(
     shared: &Shared,
     row: &Row,
-    fallback: &Fallback,
+    fallback: &ServiceId,
     reason: Reason,
 ) -> Result<Option<Event>, Error> {
     let directory = shared.directory();
-    let Some(service) = directory.service(&fallback.service) else { return Ok(None) };
+    let Some(service) = directory.service(fallback) else { return Ok(None) };
     let Some(place) = row.referral.lifecycle.bytes() else { return Ok(None) };
     let partition = Topic::new(&place.topic)?.partition(place.partition);
     let found = shared.parts.log.read_at(&[Pointer { partition, offset: place.offset }]).await?;

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use bulkhead_model::{Claim, Code, TenantId, shard_of};
+use bulkhead_model::{Claim, Code, CutId, TenantId, shard_of};
 use bulkhead_process::Drain;
 use bulkhead_process::lease::Stale;
 use bulkhead_transport::Identity;
@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::flight::Down;
 use crate::hand_over::HandOver;
+use crate::layers::Layer;
 use crate::owner::Shared;
 use crate::streams::{Frames, LastWord, Streams};
 
@@ -83,10 +84,38 @@ impl DeliveryService {
         if let Err(stale) = self.shared.parts.lease.check() {
             return self.end(|id| *id == tenant, |_| unsure(&stale));
         }
+        if let Err(refusal) = self.check_cut(&tenant) {
+            return self.end(|id| *id == tenant, |_| refusal.clone());
+        }
         let mut hand_over = HandOver::new(self.shared.clone(), tenant.clone(), claim, down);
         match hand_over.hello(hello) {
             Ok(()) => hand_over.run(up, drain).await,
             Err(error) => warn!(%tenant, %error, "hand-over to this tenant cannot begin"),
+        }
+    }
+
+    /// Ends the streams of tenants that come to be cut off, until the drain starts.
+    pub(crate) async fn follow_cuts(self, drain: Drain) {
+        let mut cuts = self.shared.parts.cuts.clone();
+        loop {
+            cuts.borrow_and_update();
+            let gate = self.shared.gate(Layer::Streams);
+            self.end(
+                |tenant| gate.covers_to(tenant).is_some(),
+                |tenant| cut_off(tenant, gate.covers_to(tenant)),
+            );
+            tokio::select! {
+                () = drain.started() => return,
+                // Without anybody who makes cuts the node is about to end.
+                changed = cuts.changed() => if changed.is_err() { return drain.started().await },
+            }
+        }
+    }
+
+    fn check_cut(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        match self.shared.gate(Layer::Streams).covers_to(tenant) {
+            None => Ok(()),
+            cut => Err(cut_off(tenant, cut)),
         }
     }
 
@@ -135,11 +164,20 @@ impl Delivery for DeliveryService {
             let text = format!("{tenant} is not a tenant of {}", self.shared.home());
             return Err(Refusal::new(Code::TenantUnknown, text).into());
         }
+        self.check_cut(&tenant)?;
         self.shared.parts.lease.check().map_err(|stale| unsure(&stale))?;
         let claim = self.shared.journal.claim_on(&tenant).map_err(|_| self.not_owner(&tenant))?;
         let (down, queued) = mpsc::channel(FRAMES);
         let (last_word, frames) = Frames::new(queued);
         self.loops.spawn(self.clone().serve(tenant, claim, request.into_inner(), down, last_word));
         Ok(Response::new(Box::pin(frames)))
+    }
+}
+
+fn cut_off(tenant: &TenantId, cut: Option<&CutId>) -> Refusal {
+    let refusal = Refusal::new(Code::TenantCut, format!("tenant {tenant} is cut off"));
+    match cut {
+        Some(cut) => refusal.cut(cut),
+        None => refusal,
     }
 }

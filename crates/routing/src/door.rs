@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::layers::Layer;
 use crate::owner::Shared;
 
 /// Frames of one stream that are being appended at a time; the rest waits with the caller.
@@ -81,11 +82,11 @@ impl DoorService {
             Ok(_) => {}
             Err(_) => return refuse(id.to_string(), unavailable()),
         }
+        let epoch = (self.shared.home(), self.shared.cuts().position);
+        carried.accepted.epochs.push(epoch);
         if let Err(refusal) = self.check(from, &carried) {
             return refuse(id.to_string(), refusal);
         }
-        let cuts = self.shared.cuts();
-        carried.accepted.epochs.push((self.shared.home(), cuts.position));
         if let Err(refusal) = self.check_lease() {
             return refuse(id.to_string(), refusal);
         }
@@ -100,7 +101,7 @@ impl DoorService {
             if let Err(stale) = shared.parts.lease.check() {
                 return refused(id.to_string(), unsure(stale));
             }
-            let state = match shared.cuts().ask(&asked) {
+            let state = match shared.gate(Layer::Door).ask(&asked) {
                 Answer::Open | Answer::Hold(_) | Answer::DestinationCut(_) => State::Accepted,
                 Answer::Quarantine(_) => State::Quarantined,
             };
@@ -138,8 +139,10 @@ impl DoorService {
             let text = format!("the directory of {} has no tenant {}", self.shared.home(), accepted.tenant);
             return Err(Refusal::new(Code::TenantUnknown, text));
         }
-        if self.shared.cuts().ask(&provenance(accepted, None)) != Answer::Open {
-            return Err(Refusal::new(Code::TenantCut, format!("tenant {} is cut off here", accepted.tenant)));
+        // What is suspect for a cut that is over is taken, and quarantined here.
+        if let Some(cut) = self.shared.gate(Layer::Door).covers_from(&accepted.tenant) {
+            let text = format!("tenant {} is cut off here by {cut}", accepted.tenant);
+            return Err(Refusal::new(Code::TenantCut, text).cut(cut));
         }
         let service = directory
             .resolve(&accepted.envelope.to)

@@ -2,7 +2,7 @@
 //! event was read back as valid and the gate has been asked once more.
 
 use bulkhead_ledger::Waiting;
-use bulkhead_model::{Answer, Claim, Code, Event, Reason, ReferralId, TenantId, Verdict};
+use bulkhead_model::{Claim, Code, Event, Reason, ReferralId, TenantId, Verdict};
 use bulkhead_process::telemetry;
 use bulkhead_wire::record::Out;
 use bulkhead_wire::{address_to_wire, claim_to_wire, envelope_to_wire, provenance, time_to_wire, v1};
@@ -12,7 +12,9 @@ use tonic::Status;
 use tracing::{Instrument, info_span};
 
 use crate::Error;
+use crate::gate::aside;
 use crate::journal::Decided;
+use crate::layers::Layer;
 use crate::owner::Shared;
 
 /// The stream down to a sidecar. Bounded: a sidecar that does not read stops its own tenant's deliveries.
@@ -61,8 +63,9 @@ impl Flight {
 
     async fn offer(self, out: Out) -> Result<Handed, Error> {
         let asked = provenance(&out.accepted, Some(&self.to));
-        if self.shared.cuts().ask(&asked) != Answer::Open {
-            return Ok(Handed::Not);
+        let answer = self.shared.gate(Layer::Offer).ask(&asked);
+        if let Some(event) = aside(answer, Some(&self.to)) {
+            return self.set_aside(event).await;
         }
         let event = Event::Offered { attempt: self.attempt };
         let offered = self
@@ -76,8 +79,12 @@ impl Flight {
             recall(&self.down, self.waiting.id, &reason).await;
             return Ok(Handed::Not);
         }
-        if !sent || self.shared.cuts().ask(&asked) != Answer::Open {
+        if !sent {
             return Ok(Handed::Not);
+        }
+        let answer = self.shared.gate(Layer::LastFrame).ask(&asked);
+        if let Some(event) = aside(answer, Some(&self.to)) {
+            return self.take_back(event).await;
         }
         let last = v1::HandOver {
             referral_id: self.waiting.id.to_string(),
@@ -90,6 +97,28 @@ impl Flight {
             "tenant" => self.to.to_string())
         .increment(1);
         Ok(Handed::Over)
+    }
+
+    async fn set_aside(self, event: Event) -> Result<Handed, Error> {
+        let decided = Decided::new(self.waiting.id, self.waiting.custody, event);
+        // A void one changes nothing: what was offered before is not safe to call set aside.
+        self.shared.journal.write(&self.claim, decided).read_back().await?;
+        Ok(Handed::Not)
+    }
+
+    /// The gate closed when it was offered and its last frame was not sent. One that may have been taken before stays
+    /// as it is; any other was not taken, and is set aside.
+    async fn take_back(self, event: Event) -> Result<Handed, Error> {
+        let reason = Reason::new(Code::TenantCut, "the gate closed before its last frame");
+        recall(&self.down, self.waiting.id, &reason).await;
+        if self.possible_duplicate {
+            return Ok(Handed::Not);
+        }
+        let cause = "the gate closed before its last frame".to_owned();
+        let retry = Event::Retry { attempt: self.attempt, cause, spends_budget: false };
+        let decided = Decided::new(self.waiting.id, self.waiting.custody, retry);
+        self.shared.journal.write(&self.claim, decided).read_back().await?;
+        self.set_aside(event).await
     }
 
     fn frame(&self, out: Out) -> v1::Offer {
@@ -130,7 +159,10 @@ pub(crate) async fn send(down: &Down, frame: v1::receive_response::Frame) -> boo
 }
 
 async fn recall(down: &Down, id: ReferralId, reason: &Reason) {
-    let recall =
-        v1::Recall { referral_id: id.to_string(), reason: Some(bulkhead_wire::reason_to_wire(reason)) };
+    let recall = v1::Recall {
+        referral_id: id.to_string(),
+        reason: Some(bulkhead_wire::reason_to_wire(reason)),
+        cut: String::new(),
+    };
     send(down, v1::receive_response::Frame::Recall(recall)).await;
 }

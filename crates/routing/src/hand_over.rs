@@ -24,8 +24,10 @@ use tracing::{info, warn};
 use crate::Error;
 use crate::flight::{Down, Flight, Handed, send};
 use crate::journal::Decided;
+use crate::layers::Layer;
 use crate::notices::{self, Notices};
 use crate::owner::Shared;
+use crate::recalls::Recalls;
 use crate::settle::{self, settle};
 use crate::source::Source;
 
@@ -63,12 +65,14 @@ pub(crate) struct HandOver {
     not_before: HashMap<ReferralId, Instant>,
     again: Vec<Waiting>,
     notices: Notices,
+    recalls: Recalls,
     work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
 }
 
 impl HandOver {
     pub(crate) fn new(shared: Shared, tenant: TenantId, claim: Claim, down: Down) -> Self {
         Self {
+            recalls: Recalls::new(shared.clone(), tenant.clone(), claim.clone()),
             notices: Notices::new(shared.clone(), tenant.clone(), claim.clone(), down.clone()),
             shared,
             tenant,
@@ -144,6 +148,7 @@ impl HandOver {
                 Ok(())
             }
             Some(Frame::NoticeTaken(taken)) => self.notice_taken(&taken),
+            Some(Frame::RecallAnswer(answer)) => self.recall_answered(&answer),
             None => Ok(()),
         }
     }
@@ -164,11 +169,25 @@ impl HandOver {
         if self.inbox.is_empty() {
             return Ok(());
         }
+        for recall in self.recalls.due()? {
+            let (down, frame) = (self.down.clone(), v1::receive_response::Frame::Recall(recall));
+            self.work.push(Box::pin(async move {
+                send(&down, frame).await;
+                Ok(Ended::Nothing)
+            }));
+        }
         for notice in self.notices.due()? {
             let id = notice.id();
             self.work.push(Box::pin(async move {
                 Ok(if notice.send().await? { Ended::Nothing } else { Ended::NotSent(id) })
             }));
+        }
+        Ok(())
+    }
+
+    fn recall_answered(&mut self, answer: &v1::RecallAnswer) -> Result<(), Error> {
+        if let Some(written) = self.recalls.answered(answer)? {
+            self.work.push(Box::pin(async move { written.read_back().await.map(|_| Ended::Nothing) }));
         }
         Ok(())
     }
@@ -317,6 +336,10 @@ impl HandOver {
 
     fn outcome(&mut self, outcome: &v1::Outcome) -> Result<(), Error> {
         let Ok(id) = ReferralId::parse(&outcome.referral_id) else { return Ok(()) };
+        // What a cut tenant says of what it got is a claim and no fact: its sidecar says it again when it is back.
+        if self.shared.gate(Layer::Streams).covers_from(&self.tenant).is_some() {
+            return Ok(());
+        }
         let Some(open) = self.known(id)? else {
             self.settled_before(id, outcome);
             return Ok(());

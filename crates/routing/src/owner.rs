@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
 use crate::journal::Journal;
+use crate::layers::Layer;
 use crate::shards::Shards;
 use crate::{Board, Config, DeliveryService, DoorService, Error};
 
@@ -62,6 +63,11 @@ impl Shared {
 
     pub(crate) fn cuts(&self) -> Arc<Cuts> {
         self.parts.cuts.borrow().clone()
+    }
+
+    /// The cuts, as that place asks them.
+    pub(crate) fn gate(&self, layer: Layer) -> Arc<Cuts> {
+        if self.config.layers.asks(layer) { self.cuts() } else { Arc::default() }
     }
 
     /// Asked right before what cannot be taken back.

@@ -8,9 +8,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use bulkhead_ledger::{Row, case_key};
-use bulkhead_log::{Entry, ReaderLimits, Record, Start, Topic};
+use bulkhead_log::{AppendFuture, Entry, ReaderLimits, Record, Start, Topic};
 use bulkhead_model::{
-    CaseKey, Claim, Code, Decision, Digest, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Place,
+    CaseKey, Claim, Code, Cuts, Decision, Digest, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Place,
     Priority, Reason, ReferralId, ServiceAddress, TenantId, Verdict, decide, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
@@ -24,6 +24,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::Error;
 use crate::journal::{Decided, Written};
+use crate::layers::Layer;
 use crate::owner::Shared;
 
 /// The router of one tenant's `in`.
@@ -230,34 +231,18 @@ impl Router {
         case: CaseKey,
     ) -> Result<impl Future<Output = Result<Done, Error>> + use<>, Error> {
         let id = accepted.id;
-        let decision = self.decide(&accepted, facts.predecessor)?;
-        let bytes = match &decision {
-            Decision::Deliver { to, lane } => Some((topics::outward(to), lane.partition())),
-            Decision::Carry { nation, .. } => {
-                let partition = topics::border_partition(claim.shard, accepted.envelope.lane());
-                Some((topics::border(*nation), partition))
-            }
-            Decision::Park(_) | Decision::Hold(_) | Decision::Quarantine(_) => None,
-        };
-        let appended = match bytes {
-            None => None,
-            Some((topic, partition)) => {
-                let to = Topic::new(&topic)?.partition(partition);
-                let key = Bytes::copy_from_slice(id.as_bytes());
-                let value = Out { accepted, claim: claim.clone() }.encode();
-                self.shared.check_lease()?;
-                Some((topic, partition, self.shared.parts.log.append(&to, Record { key, value })))
-            }
-        };
+        let decision =
+            decision(&self.shared, &accepted, facts.predecessor, &self.shared.gate(Layer::Router))?;
+        let appended = append(&self.shared, &decision, &claim, accepted)?;
         let shared = self.shared.clone();
         let tenant = self.tenant.clone();
         Ok(async move {
             let bytes = match appended {
                 None => None,
-                Some((topic, partition, durable)) => {
-                    let offset = durable.await?.offset;
+                Some(appended) => {
+                    let place = appended.durable().await?;
                     shared.config.crash.bytes_are_durable();
-                    Some(Place { topic, partition, offset })
+                    Some(place)
                 }
             };
             let event = event_of(decision, bytes, id)?;
@@ -269,24 +254,6 @@ impl Router {
             let written = shared.journal.write(&claim, decided);
             read_back(shared, claim, written, id, source, Some(case)).await
         })
-    }
-
-    fn decide(&self, accepted: &Accepted, predecessor: Option<ReferralId>) -> Result<Decision, Error> {
-        let before = match predecessor {
-            Some(id) => self.shared.parts.ledger.get(&id)?,
-            None => None,
-        };
-        let follow = before.as_ref().and_then(|row| row.referral.lifecycle.destination());
-        let follow = follow.filter(|to| to.nation() == self.shared.home());
-        Ok(decide(bulkhead_model::Facts {
-            home: self.shared.home(),
-            tenant: &accepted.tenant,
-            envelope: &accepted.envelope,
-            provenance: &provenance(accepted, None),
-            directory: &self.shared.directory(),
-            cuts: &self.shared.cuts(),
-            follow,
-        }))
     }
 
     /// What can never be the referral that it should be: set aside under an id of its own.
@@ -384,14 +351,84 @@ async fn read_back(
     Ok(Done { id, case })
 }
 
-fn event_of(decision: Decision, bytes: Option<Place>, id: ReferralId) -> Result<Event, Error> {
+/// Where a referral goes; a later one of a case follows the one before it.
+pub(crate) fn decision(
+    shared: &Shared,
+    accepted: &Accepted,
+    predecessor: Option<ReferralId>,
+    cuts: &Cuts,
+) -> Result<Decision, Error> {
+    let before = match predecessor {
+        Some(id) => shared.parts.ledger.get(&id)?,
+        None => None,
+    };
+    let follow = before.as_ref().and_then(|row| row.referral.lifecycle.destination());
+    let follow = follow.filter(|to| to.nation() == shared.home());
+    Ok(decide(bulkhead_model::Facts {
+        home: shared.home(),
+        tenant: &accepted.tenant,
+        envelope: &accepted.envelope,
+        provenance: &provenance(accepted, None),
+        directory: &shared.directory(),
+        cuts,
+        follow,
+    }))
+}
+
+/// Bytes on their way to where a decision sends them.
+pub(crate) struct Appended {
+    topic: String,
+    partition: u32,
+    durable: AppendFuture,
+}
+
+impl Appended {
+    pub(crate) async fn durable(self) -> Result<Place, Error> {
+        let offset = self.durable.await?.offset;
+        Ok(Place { topic: self.topic, partition: self.partition, offset })
+    }
+}
+
+/// Enqueues the bytes that a decision sends somewhere; none when it sends them nowhere.
+pub(crate) fn append(
+    shared: &Shared,
+    decision: &Decision,
+    claim: &Claim,
+    accepted: Accepted,
+) -> Result<Option<Appended>, Error> {
+    let (topic, partition) = match decision {
+        Decision::Deliver { to, lane } | Decision::Divert { to, lane, .. } => {
+            (topics::outward(to), lane.partition())
+        }
+        Decision::Carry { nation, .. } => {
+            (topics::border(*nation), topics::border_partition(claim.shard, accepted.envelope.lane()))
+        }
+        Decision::Park(_) | Decision::Hold { .. } | Decision::Quarantine { .. } | Decision::Return(_) => {
+            return Ok(None);
+        }
+    };
+    let to = Topic::new(&topic)?.partition(partition);
+    let key = Bytes::copy_from_slice(accepted.id.as_bytes());
+    let value = Out { accepted, claim: claim.clone() }.encode();
+    shared.check_lease()?;
+    let durable = shared.parts.log.append(&to, Record { key, value });
+    Ok(Some(Appended { topic, partition, durable }))
+}
+
+pub(crate) fn event_of(decision: Decision, bytes: Option<Place>, id: ReferralId) -> Result<Event, Error> {
     match (decision, bytes) {
         (Decision::Deliver { to, .. }, Some(bytes)) => Ok(Event::Routed { to, bytes }),
         (Decision::Carry { nation, to }, Some(bytes)) => Ok(Event::ToBorder { nation, to, bytes }),
-        (Decision::Park(reason) | Decision::Hold(reason) | Decision::Quarantine(reason), _) => {
-            Ok(Event::Parked { reason })
+        (Decision::Divert { to, service, reason, .. }, Some(bytes)) => {
+            Ok(Event::Diverted { to, service: service.to_string(), bytes, reason })
         }
-        (Decision::Deliver { .. } | Decision::Carry { .. }, None) => Err(Error::BytesMissing { id }),
+        (Decision::Park(reason), _) => Ok(Event::Parked { reason }),
+        (Decision::Return(reason), _) => Ok(Event::ReturnPending { reason }),
+        (Decision::Hold { to, cut, reason }, _) => Ok(Event::Held { to, cut, reason }),
+        (Decision::Quarantine { to, cut, reason }, _) => Ok(Event::Quarantined { to, cut, reason }),
+        (Decision::Deliver { .. } | Decision::Carry { .. } | Decision::Divert { .. }, None) => {
+            Err(Error::BytesMissing { id })
+        }
     }
 }
 
@@ -434,6 +471,7 @@ fn unreadable_facts(tenant: &TenantId, entry: &Entry) -> Facts {
         in_response_to: None,
         traceparent: None,
         flags: vec![],
+        spooled_at: None,
     };
     Facts {
         tenant: tenant.clone(),
@@ -455,21 +493,27 @@ pub(crate) fn is_with_origin(row: &Row) -> bool {
 
 /// The shard whose owner has custody: the destination's once it is routed, else the origin's.
 pub(crate) fn custodian(row: &Row) -> u32 {
-    let holder = match &row.referral.lifecycle {
+    shard_of(holder(&row.referral.lifecycle, row))
+}
+
+fn holder<'a>(lifecycle: &'a Lifecycle, row: &'a Row) -> &'a TenantId {
+    match lifecycle {
+        Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => holder(at, row),
+        Lifecycle::Unknown { offer, .. } => holder(offer, row),
         Lifecycle::Routed { to, .. }
         | Lifecycle::Diverted { to, .. }
         | Lifecycle::Offered { to, .. }
         | Lifecycle::Delivered { to, .. }
         | Lifecycle::Acknowledged { to, .. }
-        | Lifecycle::Rejected { to, .. } => to,
+        | Lifecycle::Rejected { to: Some(to), .. } => to,
         Lifecycle::Parked { to: Some(to), bytes: Some(_), .. } if row.referral.custody > 0 => to,
         Lifecycle::Accepted
         | Lifecycle::AtBorder { .. }
         | Lifecycle::Carried { .. }
         | Lifecycle::Parked { .. }
+        | Lifecycle::Rejected { to: None, .. }
         | Lifecycle::ReturnPending { .. }
         | Lifecycle::Returned { .. }
         | Lifecycle::Cancelled { .. } => &row.facts.tenant,
-    };
-    shard_of(holder)
+    }
 }

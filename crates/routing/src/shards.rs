@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use crate::courier::Courier;
 use crate::owner::Shared;
 use crate::router::Router;
-use crate::{DeliveryService, Error, deadlines};
+use crate::{DeliveryService, Error, deadlines, sweep};
 
 /// How long an overtaken node waits before it claims a shard again that is still said to be its own.
 const AFTER_OVERTAKEN: Duration = Duration::from_secs(3);
@@ -57,6 +57,8 @@ impl Shards {
             tasks.spawn(Courier::new(shared.clone(), nation, far).run(drain.clone()));
         }
         tasks.spawn(deadlines::run(shared.clone(), drain.clone()));
+        tasks.spawn(sweep::run(shared.clone(), drain.clone()));
+        tasks.spawn(delivery.clone().follow_cuts(drain.clone()));
         Self {
             shared,
             delivery,

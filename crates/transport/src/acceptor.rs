@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 
 use crate::connection::{Place, Room};
 use crate::tls::server_config;
-use crate::{Connection, Connections, Credentials, Error, Identity, Peer, Policy};
+use crate::{Connection, Connections, Credentials, Error, Identity, Peer, Policy, Refusal};
 
 /// What one gRPC port needs.
 #[derive(Clone)]
@@ -70,6 +70,12 @@ impl Default for Limits {
         }
     }
 }
+
+/// Somebody who is cut off may connect once at a time, so that a call of it is told so: an alert or a reset would look
+/// like an outage, and its sidecar would go on promising.
+const TO_BE_TOLD: Room = Room { allowed: 1, most: 1 };
+/// How long such a connection lasts.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// A gRPC port before it listens.
 #[derive(Clone)]
@@ -180,12 +186,20 @@ impl Acceptor {
             return None;
         };
         let identity = peer.credential().map(|credential| credential.identity.clone());
-        let room = self.room(identity.as_ref());
+        let is_cut = peer.identity() == Err(Refusal::Cut);
+        let room = if is_cut { TO_BE_TOLD } else { self.room(identity.as_ref()) };
         let Some(registration) = self.connections.register(identity, room) else {
             self.count(Outcome::NoPlaceForIdentity);
             debug!(node = &*self.node, ?peer, "no place for another connection of this identity");
             return None;
         };
+        if is_cut {
+            let token = registration.token.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(TELLING).await;
+                token.cancel();
+            });
+        }
         let peer = peer.on(registration.crowded.clone());
         match peer.identity() {
             Ok(_) => self.count(Outcome::Accepted),

@@ -141,7 +141,7 @@ pub(crate) struct Registration {
     connections: Connections,
     identity: Option<Identity>,
     id: u64,
-    token: CancellationToken,
+    pub(crate) token: CancellationToken,
     pub(crate) crowded: Crowded,
 }
 

@@ -25,6 +25,8 @@ pub struct Credential {
     pub serial: String,
     /// SHA-256 of its DER.
     pub fingerprint: Fingerprint,
+    /// The first moment at which it is valid.
+    pub not_before: SystemTime,
     /// The last moment at which it is valid.
     pub not_after: SystemTime,
 }
@@ -103,6 +105,7 @@ impl Credential {
             identity: Identity::of_uris(uris)?,
             serial: certificate.raw_serial_as_string().replace(':', ""),
             fingerprint: Fingerprint::of(der),
+            not_before: time(certificate.validity().not_before.timestamp()),
             not_after: time(certificate.validity().not_after.timestamp()),
         })
     }

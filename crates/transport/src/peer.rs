@@ -13,15 +13,15 @@ use std::time::SystemTime;
 use bulkhead_model::Code;
 
 use crate::connection::Crowded;
-use crate::{Credential, Error, Fingerprint, Identity};
+use crate::{Credential, Error, Identity};
 
 /// Whether a credential that chains to our CA is refused at this moment, and why. It is asked at every
 /// handshake and at every call, so it must be quick, and its answer may change at any time.
-pub type Policy = Arc<dyn Fn(&Fingerprint, &Identity) -> Option<Refusal> + Send + Sync>;
+pub type Policy = Arc<dyn Fn(&Credential) -> Option<Refusal> + Send + Sync>;
 
 /// The policy of a world where every certificate of the CA is good: tests and one-off servers.
 pub fn admit_all() -> Policy {
-    Arc::new(|_, _| None)
+    Arc::new(|_| None)
 }
 
 /// Why a call of somebody whose certificate chains to our CA is refused.
@@ -39,6 +39,9 @@ pub enum Refusal {
     /// The certificate does not say who it speaks for.
     #[error("the certificate names no tenant, cell or operator")]
     Unnamed,
+    /// Its holder is cut off.
+    #[error("the tenant is cut off")]
+    Cut,
     /// The directory allows its holder fewer connections than are open.
     #[error("more connections than the quota allows are open: close one, or wait until one ends")]
     Crowded,
@@ -50,6 +53,7 @@ impl Refusal {
         match self {
             Refusal::Expired => Code::CredentialExpired,
             Refusal::Revoked => Code::CredentialRevoked,
+            Refusal::Cut => Code::TenantCut,
             Refusal::Unknown | Refusal::Unnamed => Code::TenantUnknown,
             Refusal::Crowded => Code::QuotaExceeded,
         }
@@ -91,7 +95,7 @@ impl Peer {
         if credential.has_expired(SystemTime::now()) {
             return Err(Refusal::Expired);
         }
-        match (self.facts.policy)(&credential.fingerprint, &credential.identity) {
+        match (self.facts.policy)(credential) {
             Some(refusal) => Err(refusal),
             None if self.crowded.load(Ordering::Relaxed) => Err(Refusal::Crowded),
             None => Ok(&credential.identity),

@@ -103,7 +103,7 @@ pub fn provenance(accepted: &Accepted, destination: Option<&TenantId>) -> Proven
         destination: destination.cloned(),
         accepted_at: accepted.accepted_at,
         admitted_at: accepted.admitted_at,
-        spooled_at: None,
+        spooled_at: accepted.envelope.spooled_at,
         epochs: accepted.epochs.clone(),
     }
 }

@@ -74,6 +74,7 @@ pub fn envelope_to_wire(envelope: &Envelope) -> v1::Envelope {
         in_response_to: envelope.in_response_to.as_ref().map(ToString::to_string).unwrap_or_default(),
         traceparent: envelope.traceparent.clone().unwrap_or_default(),
         flags: envelope.flags.clone(),
+        spooled_at: envelope.spooled_at.map(time::to_wire),
     }
 }
 
@@ -126,6 +127,8 @@ pub fn envelope_from_wire(wire: &v1::Envelope) -> Result<Envelope, InvalidEnvelo
         in_response_to: optional("in_response_to", &wire.in_response_to, MessageId::parse)?,
         traceparent: Some(&wire.traceparent).filter(|text| is_traceparent(text)).cloned(),
         flags: wire.flags.clone(),
+        // A time that cannot be read counts as one long ago: what it says of the spool is not lost.
+        spooled_at: wire.spooled_at.map(|at| time::from_wire(at).unwrap_or(jiff::Timestamp::MIN)),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Records of `events.<nation>`: bytes both ways.
 
 use bulkhead_model::{
-    Claim, Digest, Envelope, Event, Nation, Numbered, Place, Reason, ReferralId, SHARDS, State, TenantId,
+    Claim, CutId, Digest, Envelope, Event, Nation, Numbered, Place, Reason, ReferralId, SHARDS, State,
+    TenantId,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -271,6 +272,26 @@ fn event_to_wire(event: &Event) -> v1::decision::Event {
         }
         Event::Rejected { reason } => W::Rejected(v1::EventRejected { reason: Some(reason_to_wire(reason)) }),
         Event::Parked { reason } => W::Parked(v1::EventParked { reason: Some(reason_to_wire(reason)) }),
+        Event::Held { to, cut, reason } => W::Held(v1::EventHeld {
+            destination: to.as_ref().map(ToString::to_string).unwrap_or_default(),
+            cut: cut.to_string(),
+            reason: Some(reason_to_wire(reason)),
+        }),
+        Event::Quarantined { to, cut, reason } => W::Quarantined(v1::EventQuarantined {
+            destination: to.as_ref().map(ToString::to_string).unwrap_or_default(),
+            cut: cut.to_string(),
+            reason: Some(reason_to_wire(reason)),
+        }),
+        Event::Resumed { by } => W::Resumed(v1::EventResumed { by: by.clone() }),
+        Event::Unknown { cut, reason } => {
+            W::Unknown(v1::EventUnknown { cut: cut.to_string(), reason: Some(reason_to_wire(reason)) })
+        }
+        Event::Recalled { cut, reason } => {
+            W::Recalled(v1::EventRecalled { cut: cut.to_string(), reason: Some(reason_to_wire(reason)) })
+        }
+        Event::NotRecalled { cut, answer } => {
+            W::NotRecalled(v1::EventNotRecalled { cut: cut.to_string(), answer: answer.clone() })
+        }
         Event::Overdue => W::Overdue(v1::EventOverdue {}),
         Event::ReturnPending { reason } => {
             W::ReturnPending(v1::EventReturnPending { reason: Some(reason_to_wire(reason)) })
@@ -307,6 +328,10 @@ fn tenant(text: &str) -> Result<TenantId, Unreadable> {
     TenantId::parse(text).map_err(|_| Unreadable::Field("event.destination"))
 }
 
+fn cut(text: &str) -> Result<CutId, Unreadable> {
+    CutId::parse(text).map_err(|_| Unreadable::Field("event.cut"))
+}
+
 fn nation(text: &str) -> Result<Nation, Unreadable> {
     text.parse().map_err(|_| Unreadable::Field("event.nation"))
 }
@@ -337,6 +362,20 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         W::Acknowledged(e) => Event::Acknowledged { answer: e.answer, omissions: e.omissions },
         W::Rejected(e) => Event::Rejected { reason: reason(e.reason)? },
         W::Parked(e) => Event::Parked { reason: reason(e.reason)? },
+        W::Held(e) => Event::Held {
+            to: TenantId::parse(&e.destination).ok(),
+            cut: cut(&e.cut)?,
+            reason: reason(e.reason)?,
+        },
+        W::Quarantined(e) => Event::Quarantined {
+            to: TenantId::parse(&e.destination).ok(),
+            cut: cut(&e.cut)?,
+            reason: reason(e.reason)?,
+        },
+        W::Resumed(e) => Event::Resumed { by: e.by },
+        W::Unknown(e) => Event::Unknown { cut: cut(&e.cut)?, reason: reason(e.reason)? },
+        W::Recalled(e) => Event::Recalled { cut: cut(&e.cut)?, reason: reason(e.reason)? },
+        W::NotRecalled(e) => Event::NotRecalled { cut: cut(&e.cut)?, answer: e.answer },
         W::Overdue(_) => Event::Overdue,
         W::ReturnPending(e) => Event::ReturnPending { reason: reason(e.reason)? },
         W::Returned(e) => Event::Returned { by: e.by },

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulkhead_model::{Code, Fault};
+use bulkhead_model::{Code, CutId, Fault};
 use tonic::{Code as GrpcCode, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -15,6 +15,8 @@ use crate::v1;
 const DOMAIN: &str = "bulkhead";
 /// In the metadata of ErrorInfo.
 const OWNER: &str = "owner";
+/// Names the cut in the metadata of ErrorInfo.
+const CUT: &str = "cut";
 
 /// A refusal before it is a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Who decides instead: `host:port`, in the metadata of ErrorInfo.
     pub owner: Option<String>,
+    /// The cut for which it is refused, if it is for one.
+    pub cut: Option<CutId>,
 }
 
 impl Refusal {
@@ -43,6 +47,7 @@ impl Refusal {
             field: None,
             retry_after: None,
             owner: None,
+            cut: None,
         }
     }
 
@@ -64,6 +69,12 @@ impl Refusal {
         self
     }
 
+    /// Names the cut for which it is refused.
+    pub fn cut(mut self, cut: &CutId) -> Self {
+        self.cut = Some(cut.clone());
+        self
+    }
+
     /// As the answer of one message of a stream.
     pub fn to_wire(&self) -> v1::Refusal {
         v1::Refusal {
@@ -71,6 +82,7 @@ impl Refusal {
             reason: self.code.as_str().to_owned(),
             message: self.message.clone(),
             field: self.field.clone().unwrap_or_default(),
+            cut: self.cut.as_ref().map(ToString::to_string).unwrap_or_default(),
             retry_after_ms: self
                 .retry_after
                 .map_or(0, |after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX)),
@@ -82,7 +94,9 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut details = ErrorDetails::new();
         let owner = refusal.owner.map(|address| (OWNER.to_owned(), address));
-        details.set_error_info(refusal.code.as_str(), DOMAIN, owner.into_iter().collect::<HashMap<_, _>>());
+        let cut = refusal.cut.map(|cut| (CUT.to_owned(), cut.to_string()));
+        let metadata = owner.into_iter().chain(cut).collect::<HashMap<_, _>>();
+        details.set_error_info(refusal.code.as_str(), DOMAIN, metadata);
         if let Some(field) = &refusal.field {
             details.add_bad_request_violation(field, &refusal.message);
         }

@@ -139,6 +139,7 @@ pub(crate) fn offer(seed: u64) -> v1::Offer {
         in_response_to: None,
         traceparent: None,
         flags: Vec::new(),
+        spooled_at: None,
     };
     v1::Offer {
         referral_id: ReferralId::derive(&tenant, &message_id).to_string(),

@@ -23,6 +23,48 @@ pub(super) struct Row {
     pub(super) set_aside_at: Option<i64>,
 }
 
+/// How far a referral is that may have to be given up.
+pub(super) struct Standing {
+    pub(super) ticket: u64,
+    pub(super) tries: u32,
+    pub(super) possible_duplicate: bool,
+    /// Its final outcome, in words.
+    pub(super) answered: Option<String>,
+}
+
+pub(super) fn standing(db: &Connection, id: ReferralId) -> rusqlite::Result<Option<Standing>> {
+    db.prepare_cached("SELECT number, tries, header, answer FROM inbox WHERE referral_id = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            let (number, header): (i64, Vec<u8>) = (row.get(0)?, row.get(2)?);
+            let header = v1::Offer::decode(&*header).unwrap_or_default();
+            let answer: Option<Vec<u8>> = row.get(3)?;
+            Ok(Standing {
+                ticket: number.unsigned_abs(),
+                tries: row.get(1)?,
+                possible_duplicate: header.possible_duplicate,
+                answered: answer.map(|bytes| words(v1::Outcome::decode(&*bytes).unwrap_or_default())),
+            })
+        })
+        .optional()
+}
+
+fn words(outcome: v1::Outcome) -> String {
+    match outcome.result {
+        Some(Answered::Acknowledged(acknowledged)) => format!("acknowledged {}", acknowledged.answer),
+        Some(Answered::Rejected(_)) => "rejected by the local system".to_owned(),
+        Some(Answered::Exhausted(_)) => "tried, and set aside".to_owned(),
+        Some(Answered::Delivered(_) | Answered::Retry(_) | Answered::Refused(_)) | None => {
+            "answered".to_owned()
+        }
+    }
+}
+
+/// As if it had never come.
+pub(super) fn remove(db: &Connection, id: ReferralId) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM payloads WHERE referral_id = ?1", [id.as_bytes()])?;
+    db.execute("DELETE FROM inbox WHERE referral_id = ?1", [id.as_bytes()]).map(drop)
+}
+
 pub(super) fn take_in(db: &Connection, offer: &Offered) -> rusqlite::Result<Taken> {
     let known = db
         .prepare_cached("SELECT number, answer FROM inbox WHERE referral_id = ?1")?

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bulkhead_model::{Digest, Reason, ReferralId, State};
-use bulkhead_wire::{envelope_from_wire, envelope_to_wire, v1};
+use bulkhead_wire::{envelope_from_wire, envelope_to_wire, time_to_wire, v1};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
@@ -284,6 +284,7 @@ fn now() -> i64 {
 
 /// What is submitted, as it is written to the spool.
 pub(super) fn request(submission: &crate::Submission, attempt: u32) -> v1::SubmitRequest {
-    let envelope = v1::Envelope { attempt, ..envelope_to_wire(&submission.envelope) };
+    let spooled_at = Some(time_to_wire(Timestamp::now()));
+    let envelope = v1::Envelope { attempt, spooled_at, ..envelope_to_wire(&submission.envelope) };
     v1::SubmitRequest { envelope: Some(envelope), payload: submission.payload.clone() }
 }

@@ -62,7 +62,7 @@ async fn without_its_last_frame_an_offer_counts_for_nothing() {
     // Another attempt's last frame is not this one's; a recalled offer has none.
     stream.hand_over(&offer("m1", 2, None)).await;
     stream.no_outcome().await;
-    let recall = v1::Recall { referral_id: first.referral_id.clone(), reason: None };
+    let recall = v1::Recall { referral_id: first.referral_id.clone(), ..Default::default() };
     stream.send(Down::Recall(recall)).await;
     stream.hand_over(&first).await;
     stream.no_outcome().await;
@@ -331,4 +331,33 @@ async fn a_full_inbox_is_handed_over_after_a_crash() {
     until("they are handed over again", || world.system.handed().len() == 3).await;
     assert!(world.system.deliveries().iter().all(|delivery| delivery.possible_duplicate));
     drop(sidecar);
+}
+
+#[tokio::test]
+async fn what_is_recalled_is_given_up_unless_the_local_system_may_have_it() {
+    let mut world = World::new().await;
+    world.system = System::closed();
+    world.inbox.parallel = 1;
+    let sidecar = world.connected().await;
+    let mut stream = world.broker.stream().await;
+    let [first, second] = ["a1", "a2"].map(|id| offer(id, 1, None));
+    stream.deliver(&first).await;
+    assert!(is_delivered(&stream.outcome().await));
+    until("the first is being handed over", || world.system.handed() == ["a1"]).await;
+    stream.deliver(&second).await;
+    assert!(is_delivered(&stream.outcome().await));
+    let had = stream.recall(&first, "england/1").await;
+    assert!(!had.recalled, "{had:?}");
+    let given_up = stream.recall(&second, "england/1").await;
+    assert_eq!((given_up.recalled, given_up.cut.as_str()), (true, "england/1"));
+    world.system.open();
+    assert!(is_acknowledged(&stream.outcome().await));
+    let had = stream.recall(&first, "england/1").await;
+    assert_eq!((had.recalled, had.answer.as_str()), (false, "acknowledged AA"));
+    // Released by a person it comes again, and is a new one.
+    stream.deliver(&offer("a2", 2, None)).await;
+    let outcome = stream.outcome().await;
+    assert!(is_delivered(&outcome), "{outcome:?}");
+    until("the second follows", || world.system.handed() == ["a1", "a2"]).await;
+    sidecar.stop().await;
 }

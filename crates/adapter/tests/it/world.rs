@@ -149,6 +149,7 @@ pub(crate) fn envelope(message_id: &str, priority: Priority, case: Option<&str>)
         in_response_to: None,
         traceparent: None,
         flags: Vec::new(),
+        spooled_at: None,
     }
 }
 

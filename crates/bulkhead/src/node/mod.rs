@@ -12,13 +12,11 @@ use bulkhead_control::{self as control, Follower as ControlFollower, Following, 
 use bulkhead_ingest::Service as Ingest;
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
 use bulkhead_log::Log;
-use bulkhead_model::Directory;
 use bulkhead_process::{Drain, Health, Lease, health};
 use bulkhead_routing::{DeliveryService, DoorService, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Dialer, Limits, MAX_MESSAGE};
 use bulkhead_wire::v1;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -127,15 +125,7 @@ impl Node {
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
-        parts.spawn(serve(
-            config.clone(),
-            grpc,
-            following.directory.clone(),
-            ingest,
-            delivery,
-            door,
-            drain.clone(),
-        ));
+        parts.spawn(serve(config.clone(), grpc, following.clone(), ingest, delivery, door, drain.clone()));
         ledger.caught_up().await?;
         serving.met();
 
@@ -193,17 +183,19 @@ fn ingest(config: &NodeConfig, with: Parts, routing: &Routing, health: Health, d
 async fn serve(
     config: NodeConfig,
     listener: TcpListener,
-    directory: watch::Receiver<Arc<Directory>>,
+    following: Following,
     ingest: Ingest,
     delivery: DeliveryService,
     door: DoorService,
     drain: Drain,
 ) -> Result<()> {
+    let connections = Connections::new();
+    let Following { directory, cuts, .. } = following;
     let acceptor = Acceptor::new(bulkhead_transport::Config {
         node: config.routing.node.clone(),
         credentials: config.credentials.clone(),
-        policy: bulkhead_ingest::policy(directory.clone()),
-        connections: Connections::new(),
+        policy: bulkhead_ingest::policy(directory.clone(), cuts.clone()),
+        connections: connections.clone(),
         limits: Limits::default(),
     })?
     .allowing(bulkhead_ingest::allowance(directory));
@@ -213,7 +205,7 @@ async fn serve(
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
         .build_v1()?;
-    bulkhead_transport::server()
+    let served = bulkhead_transport::server()
         .add_service(grpc_health)
         .add_service(reflection)
         .add_service(ingest.ingest_server())
@@ -228,7 +220,9 @@ async fn serve(
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
         )
-        .serve_with_incoming_shutdown(acceptor.listen(listener), async move { drain.started().await })
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(acceptor.listen(listener), async move { drain.started().await });
+    tokio::select! {
+        served = served => Ok(served?),
+        () = bulkhead_ingest::sever(connections, cuts) => anyhow::bail!("the cuts are followed no more"),
+    }
 }

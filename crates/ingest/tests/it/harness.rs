@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bulkhead_ingest::{Config, Parts, Service, allowance, policy};
+use bulkhead_ingest::{Config, Parts, Service, allowance, policy, sever};
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Start, Topic};
 use bulkhead_model::{
@@ -16,7 +16,7 @@ use bulkhead_model::{
 use bulkhead_process::capture::Capture;
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport as transport;
-use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer};
+use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Policy};
 use bulkhead_wire::record::In;
 use bulkhead_wire::v1::ingest_client::IngestClient;
 use bulkhead_wire::v1::referrals_client::ReferralsClient;
@@ -131,6 +131,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) authority: Authority,
     pub(crate) directory: watch::Sender<Arc<Directory>>,
+    pub(crate) cuts: watch::Sender<Arc<Cuts>>,
+    pub(crate) connections: Connections,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) drain: Drain,
     address: String,
@@ -155,13 +157,17 @@ impl World {
         let stop = drain.clone();
         tokio::spawn(follower.run(async move { stop.started().await }));
         let (directory, directory_seen) = watch::channel(Arc::new(directory(&[])));
+        let (cuts, cuts_seen) = watch::channel(Arc::new(Cuts::none_up_to(7)));
+        cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.borrow().clone()));
+        let connections = Connections::new();
+        tokio::spawn(sever(connections.clone(), cuts_seen.clone()));
         let ready = Arc::new(AtomicBool::new(true));
         let may_act = ready.clone();
         let parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
             directory: directory_seen.clone(),
-            cuts: watch::channel(Arc::new(Cuts::none_up_to(7))).1,
+            cuts: cuts_seen.clone(),
             node: "england-1".into(),
             nation: HOME,
             presence: Arc::new(|| {
@@ -176,10 +182,25 @@ impl World {
         };
         let authority = Authority::new();
         let service = Service::new(config, parts);
-        let address = serve(&authority, &service, directory_seen).await;
+        let address = {
+            let policy = policy(directory_seen.clone(), cuts_seen);
+            serve(&authority, &service, directory_seen, policy, &connections).await
+        };
         tokio::spawn(service.run());
         let claims = AtomicU32::new(0);
-        Self { log, ledger, authority, directory, ready, drain, address, claims, _files: files }
+        Self {
+            log,
+            ledger,
+            authority,
+            directory,
+            cuts,
+            connections,
+            ready,
+            drain,
+            address,
+            claims,
+            _files: files,
+        }
     }
 
     pub(crate) fn ingest(&self, identity: &str) -> IngestClient<Channel> {
@@ -262,14 +283,16 @@ async fn serve(
     authority: &Authority,
     service: &Service,
     directory: watch::Receiver<Arc<Directory>>,
+    policy: Policy,
+    connections: &Connections,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let config = transport::Config {
         node: "england-1".into(),
         credentials: authority.issue("england/cell/england-1", 1),
-        policy: policy(directory.clone()),
-        connections: Connections::new(),
+        policy,
+        connections: connections.clone(),
         limits: transport::Limits::default(),
     };
     let incoming = Acceptor::new(config).unwrap().allowing(allowance(directory)).listen(listener);

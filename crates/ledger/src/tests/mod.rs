@@ -67,6 +67,7 @@ fn facts(message: &str) -> Facts {
             in_response_to: None,
             traceparent: None,
             flags: vec![],
+            spooled_at: None,
         },
         digest: Digest::new([7; 32]),
         payload_bytes: 57_000,

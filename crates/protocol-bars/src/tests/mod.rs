@@ -175,6 +175,7 @@ fn delivery(kind: Kind, message_id: &str, case: &str, content_type: &str, payloa
             in_response_to: None,
             traceparent: None,
             flags: Vec::new(),
+            spooled_at: None,
         },
         digest: Digest::new([0; 32]),
         payload: Payload::new(payload.into()),

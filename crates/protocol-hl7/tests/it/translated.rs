@@ -40,6 +40,7 @@ fn envelope(kind: Kind, message_id: &str, content_type: &str) -> Envelope {
         in_response_to: None,
         traceparent: None,
         flags: Vec::new(),
+        spooled_at: None,
     }
 }
 

@@ -177,6 +177,7 @@ pub(crate) fn offer(payload: impl Into<Vec<u8>>, kind: Kind, name: &str) -> v1::
         in_response_to: None,
         traceparent: None,
         flags: Vec::new(),
+        spooled_at: None,
     };
     offer_of(payload, envelope, "northern-ireland/ooh-dalriada")
 }

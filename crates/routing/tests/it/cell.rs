@@ -12,7 +12,7 @@ use bulkhead_model::{
     SupplierId, Tenant, TenantId,
 };
 use bulkhead_process::{BootTime, Drain, Lease};
-use bulkhead_routing::{Board, Config, FarCell, Parts, Routing};
+use bulkhead_routing::{Board, Config, FarCell, Layers, Parts, Routing};
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
 use bulkhead_wire::v1::{border_server::BorderServer, delivery_server::DeliveryServer};
@@ -102,6 +102,7 @@ pub(crate) struct Cell {
     /// Held until a test lets it lapse.
     pub(crate) lease: Lease,
     pub(crate) pulses: watch::Sender<Arc<Pulses>>,
+    pub(crate) cuts: watch::Sender<Arc<Cuts>>,
     drain: Drain,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -115,6 +116,20 @@ impl Cell {
         far: Option<(&str, Nation)>,
         listener: TcpListener,
     ) -> Self {
+        Self::start_with(keys, nation, dir, directory, far, listener, Layers::default(), Arc::default()).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a test world's whole set-up")]
+    pub(crate) async fn start_with(
+        keys: &Keys,
+        nation: Nation,
+        dir: &Path,
+        directory: Arc<Directory>,
+        far: Option<(&str, Nation)>,
+        listener: TcpListener,
+        layers: Layers,
+        cuts: Arc<Cuts>,
+    ) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let credentials =
             keys.issue(&format!("bulkhead://{nation}/cell/{nation}-1"), Some(server_name(nation)));
@@ -126,11 +141,12 @@ impl Cell {
         let stop = drain.clone();
         tasks.spawn(async move { follower.run(async move { stop.started().await }).await.unwrap() });
         let (_, directory) = watch::channel(directory);
-        let (_, cuts) = watch::channel(Arc::new(Cuts::default()));
+        let (switch, cuts) = watch::channel(cuts);
         let mut config = Config::new(nation, format!("{nation}-1"));
         config.deadline_tick = Duration::from_millis(50);
         config.delivery_budget = 2;
         config.hello_timeout = Duration::from_millis(500);
+        config.layers = layers;
         if let Some((address, far)) = far {
             let cell = FarCell { addresses: vec![address.to_owned()], server_name: server_name(far) };
             config.far.insert(far, cell);
@@ -169,7 +185,7 @@ impl Cell {
                 .await
                 .unwrap();
         });
-        Self { nation, address, log, ledger, board, lease, pulses, drain, tasks }
+        Self { nation, address, log, ledger, board, lease, pulses, cuts: switch, drain, tasks }
     }
 
     /// As a clean stop does; the log is closed when this returns.
@@ -235,6 +251,8 @@ pub(crate) struct Draft {
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) attempt: u32,
     pub(crate) payload: Vec<u8>,
+    pub(crate) epoch: Option<u64>,
+    pub(crate) spooled_at: Option<Timestamp>,
 }
 
 impl Draft {
@@ -249,6 +267,8 @@ impl Draft {
             deadline: None,
             attempt: 1,
             payload: format!("payload of {message}").into_bytes(),
+            epoch: None,
+            spooled_at: None,
         }
     }
 
@@ -271,12 +291,13 @@ impl Draft {
                 in_response_to: None,
                 traceparent: None,
                 flags: vec![],
+                spooled_at: self.spooled_at,
             },
             payload: Payload::new(self.payload.clone().into()),
             digest: Digest::from_slice(digest.as_ref()).unwrap(),
             admitted_at: Timestamp::now(),
             node: "test".into(),
-            epochs: vec![],
+            epochs: self.epoch.map(|epoch| (self.tenant.nation(), epoch)).into_iter().collect(),
             accepted_at: None,
         }
     }
@@ -292,21 +313,39 @@ pub(crate) struct England {
 
 impl England {
     pub(crate) async fn start(on_deadline: OnDeadline) -> Self {
-        let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let cell =
-            Cell::start(&keys, Nation::England, dir.path(), directory(on_deadline.clone()), None, listener)
-                .await;
-        Self { keys, dir, cell, on_deadline }
+        Self::start_with(on_deadline, Layers::default()).await
     }
 
+    pub(crate) async fn start_with(on_deadline: OnDeadline, layers: Layers) -> Self {
+        let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
+        Self::open(keys, dir, on_deadline, layers, Arc::default()).await
+    }
+
+    /// It knows the same cuts as before.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&watch::Sender<Arc<Cuts>>)) -> Self {
         let Self { keys, dir, cell, on_deadline } = self;
+        let cuts = watch::Sender::new(cell.cuts.borrow().clone());
         cell.stop().await;
+        change(&cuts);
+        let cuts = cuts.borrow().clone();
+        Self::open(keys, dir, on_deadline, Layers::default(), cuts).await
+    }
+
+    async fn open(
+        keys: Keys,
+        dir: tempfile::TempDir,
+        on_deadline: OnDeadline,
+        layers: Layers,
+        cuts: Arc<Cuts>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let cell =
-            Cell::start(&keys, Nation::England, dir.path(), directory(on_deadline.clone()), None, listener)
-                .await;
+        let directory = directory(on_deadline.clone());
+        let (nation, path) = (Nation::England, dir.path());
+        let cell = Cell::start_with(&keys, nation, path, directory, None, listener, layers, cuts).await;
         Self { keys, dir, cell, on_deadline }
     }
 }

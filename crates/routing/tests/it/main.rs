@@ -4,7 +4,9 @@
 mod border;
 mod cell;
 mod compartment;
+mod cut;
 mod deadline;
 mod nodes;
 mod notices;
 mod sidecar;
+mod switch;

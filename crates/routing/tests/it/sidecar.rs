@@ -90,6 +90,42 @@ impl Sidecar {
         }
     }
 
+    /// The next frame, or how the stream ended.
+    pub(crate) async fn next(&mut self) -> Result<Option<v1::ReceiveResponse>, tonic::Status> {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
+        next.await.expect("a frame in time")
+    }
+
+    /// Offers may come, but none of them counts.
+    pub(crate) async fn no_last_frame(&mut self) {
+        let wait = Duration::from_millis(400);
+        while let Ok(Ok(Some(frame))) = tokio::time::timeout(wait, self.down.message()).await {
+            let last = matches!(frame.frame, Some(receive_response::Frame::HandOver(_)));
+            assert!(!last, "a hand-over: {frame:?}");
+        }
+    }
+
+    pub(crate) async fn recall_answered(&self, recall: &v1::Recall, recalled: bool) {
+        let answer = v1::RecallAnswer {
+            referral_id: recall.referral_id.clone(),
+            cut: recall.cut.clone(),
+            recalled,
+            answer: "test".into(),
+        };
+        self.up.send(frame(receive_request::Frame::RecallAnswer(answer))).await.unwrap();
+    }
+
+    /// As `acknowledged`, on a stream that may have ended.
+    pub(crate) async fn try_acknowledged(&self, offer: &v1::Offer) {
+        let delivered = outcome::Result::Delivered(v1::Delivered { digest: offer.digest.clone() });
+        let outcome = v1::Outcome {
+            referral_id: offer.referral_id.clone(),
+            attempt: offer.attempt,
+            result: Some(delivered),
+        };
+        self.up.send(frame(receive_request::Frame::Outcome(outcome))).await.ok();
+    }
+
     pub(crate) async fn nothing_comes(&mut self) {
         let next = tokio::time::timeout(Duration::from_millis(400), self.down.message()).await;
         if let Ok(Ok(Some(frame))) = next

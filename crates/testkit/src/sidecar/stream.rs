@@ -74,6 +74,13 @@ impl Stream {
         self.next_of(|frame| if let Up::NoticeTaken(taken) = frame { Some(taken) } else { None }).await
     }
 
+    /// Recalls for a cut and hears whether it was given up; what else comes is passed over.
+    pub async fn recall(&mut self, offer: &v1::Offer, cut: &str) -> v1::RecallAnswer {
+        let (referral_id, cut) = (offer.referral_id.clone(), cut.to_owned());
+        self.send(Down::Recall(v1::Recall { referral_id, reason: None, cut })).await;
+        self.next_of(|frame| if let Up::RecallAnswer(answer) = frame { Some(answer) } else { None }).await
+    }
+
     /// No answer to a notice comes for a while.
     pub async fn no_notice_taken(&mut self) {
         let taken = tokio::time::timeout(A_WHILE, self.notice_taken()).await;

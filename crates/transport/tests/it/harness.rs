@@ -134,7 +134,8 @@ impl Port {
         };
         let refused = port.refused.clone();
         let mut config = config(authority, port.connections.clone(), limits);
-        config.policy = Arc::new(move |_, identity| refused.lock().unwrap().get(identity).copied());
+        config.policy =
+            Arc::new(move |credential| refused.lock().unwrap().get(&credential.identity).copied());
         let allowed: HashMap<Identity, usize> =
             allowed.iter().map(|(identity, count)| (identity.parse().unwrap(), *count)).collect();
         let allowance: Allowance = Arc::new(move |identity| allowed.get(identity).copied());

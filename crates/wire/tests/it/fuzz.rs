@@ -55,10 +55,17 @@ fn address() -> impl Strategy<Value = v1::ServiceAddress> {
 /// An envelope whose fields are of the right type and otherwise anything.
 fn any_envelope() -> impl Strategy<Value = v1::Envelope> {
     let ids = (word(), any::<u32>(), prop::option::weighted(0.9, address()), prop::option::of(address()));
-    let rest = (prop::option::of(instant()), word(), word(), word(), vec(word(), 0..18));
+    let rest = (
+        prop::option::of(instant()),
+        word(),
+        word(),
+        word(),
+        vec(word(), 0..18),
+        prop::option::of(instant()),
+    );
     (ids, -1..6_i32, word(), any::<i32>(), rest).prop_map(|(ids, kind, case_id, priority, rest)| {
         let (message_id, attempt, to, reply_to) = ids;
-        let (deadline, content_type, in_response_to, traceparent, flags) = rest;
+        let (deadline, content_type, in_response_to, traceparent, flags, spooled_at) = rest;
         v1::Envelope {
             message_id,
             attempt,
@@ -72,6 +79,7 @@ fn any_envelope() -> impl Strategy<Value = v1::Envelope> {
             in_response_to,
             traceparent,
             flags,
+            spooled_at,
         }
     })
 }

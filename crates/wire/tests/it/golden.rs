@@ -1,7 +1,7 @@
 //! What lies in `proto/fixtures`: a value of the model for each file, written out in full.
 
 use bulkhead_model::{
-    CaseId, Claim, Code, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
+    CaseId, Claim, Code, CutId, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
     Priority, Pulse, Reason, ReferralId, ServiceAddress, State, TenantId,
 };
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};
@@ -62,6 +62,14 @@ fn message(text: &str) -> MessageId {
     MessageId::parse(text).unwrap()
 }
 
+fn cut() -> CutId {
+    CutId::parse("wales/wast-111-1").unwrap()
+}
+
+fn why() -> Reason {
+    reason(Code::TenantCut, "the sender is cut off by wales/wast-111-1")
+}
+
 fn reason(code: Code, text: &str) -> Reason {
     Reason::new(code, text)
 }
@@ -88,10 +96,16 @@ fn envelope() -> Envelope {
         in_response_to: Some(message("MSH|WAST|7A4|0001|20260301")),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         flags: vec!["nhs-number-check-digit".into()],
+        spooled_at: None,
     }
 }
 
 /// Only what must be there is set.
+fn spooled() -> Accepted {
+    let envelope = Envelope { spooled_at: Some(at("2022-08-04T05:10:00.000001Z")), ..plain_envelope() };
+    Accepted { envelope, ..plain_accepted() }
+}
+
 fn plain_envelope() -> Envelope {
     Envelope {
         message_id: message("m-1"),
@@ -106,6 +120,7 @@ fn plain_envelope() -> Envelope {
         in_response_to: None,
         traceparent: None,
         flags: vec![],
+        spooled_at: None,
     }
 }
 
@@ -203,6 +218,7 @@ fn records() -> Vec<(&'static str, Record)> {
     let source = place("in.england.nhs111-north", 0, 41);
     vec![
         ("in-accepted", Record::In(In::Accepted(accepted()))),
+        ("in-accepted--spooled", Record::In(In::Accepted(spooled()))),
         ("in-accepted--plain", Record::In(In::Accepted(plain_accepted()))),
         (
             "in-carried",
@@ -304,6 +320,12 @@ fn decisions_of_the_destination() -> Vec<(&'static str, Record)> {
         ("event-acknowledged", later(acknowledged)),
         ("event-rejected", later(Event::Rejected { reason: reason(Code::ReceiverRefused, "AR") })),
         ("event-parked", later(Event::Parked { reason: reason(Code::BudgetSpent, "tried 4 times") })),
+        ("event-held", later(Event::Held { to: Some(tenant("wales/wast-111")), cut: cut(), reason: why() })),
+        ("event-quarantined", later(Event::Quarantined { to: None, cut: cut(), reason: why() })),
+        ("event-resumed", later(Event::Resumed { by: "the restore of wales/wast-111-1".into() })),
+        ("event-unknown", later(Event::Unknown { cut: cut(), reason: why() })),
+        ("event-recalled", later(Event::Recalled { cut: cut(), reason: why() })),
+        ("event-not-recalled", later(Event::NotRecalled { cut: cut(), answer: "acknowledged AA".into() })),
         ("event-overdue", later(Event::Overdue)),
         ("event-return-pending", later(Event::ReturnPending { reason: reason(Code::DeadlinePassed, "") })),
         ("event-returned", later(Event::Returned { by: "england/nhs111-north".into() })),

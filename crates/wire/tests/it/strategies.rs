@@ -1,7 +1,7 @@
 //! Values of the model as wide as the wire must carry them.
 
 use bulkhead_model::{
-    CaseId, Claim, Code, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
+    CaseId, Claim, Code, CutId, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
     Priority, Reason, ReferralId, SHARDS, ServiceAddress, State, TenantId,
 };
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};
@@ -96,11 +96,16 @@ pub(crate) fn envelope() -> BoxedStrategy<Envelope> {
     let priority = select(vec![Priority::Emergency, Priority::Urgent, Priority::Routine]);
     let ids = (message_id(), 1..=u32::MAX, address(), option::of(address()), option::of(message_id()));
     let case = option::of(printable(40).prop_map(|text| CaseId::parse(&text).unwrap()));
-    let rest =
-        (option::of(timestamp()), printable(60), option::of(traceparent()), vec("[ -~]{0,64}", 0..=16));
+    let rest = (
+        option::of(timestamp()),
+        printable(60),
+        option::of(traceparent()),
+        vec("[ -~]{0,64}", 0..=16),
+        option::of(timestamp()),
+    );
     (ids, kind, case, priority, rest)
         .prop_map(|((message_id, attempt, to, reply_to, in_response_to), kind, case_id, priority, rest)| {
-            let (deadline, content_type, traceparent, flags) = rest;
+            let (deadline, content_type, traceparent, flags, spooled_at) = rest;
             Envelope {
                 message_id,
                 attempt,
@@ -114,9 +119,14 @@ pub(crate) fn envelope() -> BoxedStrategy<Envelope> {
                 in_response_to,
                 traceparent,
                 flags,
+                spooled_at,
             }
         })
         .boxed()
+}
+
+fn cut_id() -> BoxedStrategy<CutId> {
+    tenant().prop_map(|tenant| CutId::parse(tenant.as_str()).unwrap()).boxed()
 }
 
 pub(crate) fn accepted() -> BoxedStrategy<Accepted> {
@@ -214,6 +224,20 @@ fn event() -> BoxedStrategy<Event> {
     ];
     let aside = prop_oneof![
         reason().prop_map(|reason| Event::Parked { reason }),
+        (option::of(tenant()), cut_id(), reason()).prop_map(|(to, cut, reason)| Event::Held {
+            to,
+            cut,
+            reason
+        }),
+        (option::of(tenant()), cut_id(), reason()).prop_map(|(to, cut, reason)| Event::Quarantined {
+            to,
+            cut,
+            reason
+        }),
+        text().prop_map(|by| Event::Resumed { by }),
+        (cut_id(), reason()).prop_map(|(cut, reason)| Event::Unknown { cut, reason }),
+        (cut_id(), reason()).prop_map(|(cut, reason)| Event::Recalled { cut, reason }),
+        (cut_id(), text()).prop_map(|(cut, answer)| Event::NotRecalled { cut, answer }),
         Just(Event::Overdue),
         reason().prop_map(|reason| Event::ReturnPending { reason }),
         text().prop_map(|by| Event::Returned { by }),

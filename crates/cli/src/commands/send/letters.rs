@@ -73,6 +73,7 @@ impl Letters {
             in_response_to: send.in_response_to.clone(),
             traceparent: None,
             flags: Vec::new(),
+            spooled_at: None,
         };
         let mut envelope = envelope_to_wire(&envelope);
         if send.priority.is_none() {

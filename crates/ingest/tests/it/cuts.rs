@@ -1,0 +1,188 @@
+//! A cut at the tenants' door: refused before the append, set aside after it, severed, and back only with new keys.
+
+use std::sync::Arc;
+
+use bulkhead_model::{Code, Cut, CutFact, CutId, Cuts, Direction, FactId, OperatorId, Stamp, Step, Word};
+use bulkhead_transport::Credential;
+use bulkhead_wire::status::Problem;
+use bulkhead_wire::v1::{self, SubmitStreamRequest, submit_stream_response};
+use jiff::{SignedDuration, Timestamp};
+use tonic_types::StatusExt;
+
+use crate::harness::{NORTH, RIVERSIDE, World, soon, submit, tenant_id};
+
+fn id() -> CutId {
+    CutId::parse("england/1").unwrap()
+}
+
+fn seconds_ago(seconds: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_secs(seconds)
+}
+
+fn say(cuts: &mut Cuts, by: &str, word: Word, at: Timestamp) {
+    let position = cuts.position + 1;
+    cuts.position = position;
+    let by = OperatorId::parse(by).unwrap();
+    let fact = CutFact { fact: FactId([position as u8; 32]), cut: id(), by, word };
+    cuts.hear(fact, Stamp::here(position, at));
+}
+
+fn cut(world: &World, tenant: &str, direction: Direction) {
+    let cut = Cut {
+        id: id(),
+        by: OperatorId::parse("england/duty").unwrap(),
+        scope: tenant.parse().unwrap(),
+        tenants: vec![tenant_id(tenant)],
+        direction,
+        since: seconds_ago(3_600),
+        drain_clean: false,
+        reason: "signs of an intruder".into(),
+    };
+    world.cuts.send_modify(|cuts| {
+        say(Arc::make_mut(cuts), "england/duty", Word::Made(Box::new(cut)), seconds_ago(3_600));
+    });
+}
+
+/// Open again since half an hour, with that certificate.
+fn restore(world: &World, certificates: Vec<String>, ago: i64) {
+    world.cuts.send_modify(|cuts| {
+        let cuts = Arc::make_mut(cuts);
+        let steps = [
+            ("england/duty", Step::Proposed { certificates }),
+            ("england/lead", Step::Approved),
+            ("england/duty", Step::Canary { with: vec![] }),
+            ("england/duty", Step::Limited { per_minute: 60 }),
+            ("england/duty", Step::Full),
+        ];
+        for (by, step) in steps {
+            say(cuts, by, Word::Step(step), seconds_ago(ago));
+        }
+    });
+}
+
+async fn until_total(world: &World, total: usize) {
+    for _ in 0..500 {
+        if world.connections.total() == total {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{} connections are open and not {total}", world.connections.total());
+}
+
+#[tokio::test]
+async fn one_that_may_still_receive_is_refused_with_the_cuts_name_and_no_retry() {
+    let world = World::new().await;
+    let mut client = world.ingest(NORTH);
+    client.submit(submit("m-1", "x")).await.unwrap();
+    cut(&world, NORTH, Direction::From);
+    let status = client.submit(submit("m-2", "x")).await.unwrap_err();
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!((info.reason.as_str(), info.metadata["cut"].as_str()), ("TENANT_CUT", "england/1"));
+    assert!(details.retry_info().is_none() && Problem::from(&status).is_refusal());
+    // A known id is no way round it.
+    let status = client.submit(submit("m-1", "x")).await.unwrap_err();
+    assert_eq!(Problem::from(&status).code, Some(Code::TenantCut));
+    let withdraw = v1::WithdrawRequest { message_id: "m-1".into(), up_to_attempt: 1 };
+    let status = client.withdraw(withdraw).await.unwrap_err();
+    assert_eq!(Problem::from(&status).code, Some(Code::TenantCut));
+    assert_eq!(world.inward(NORTH).await.len(), 1);
+}
+
+#[tokio::test]
+async fn r12_streams_and_idle_connections_are_severed_and_the_others_notice_nothing() {
+    let world = World::new().await;
+    let (mut idle, mut other) = (world.ingest(NORTH), world.ingest(RIVERSIDE));
+    idle.submit(submit("m-1", "x")).await.unwrap();
+    let mut streaming = world.ingest(NORTH);
+    let (say, said) = tokio::sync::mpsc::channel(4);
+    say.send(SubmitStreamRequest { submit: Some(submit("m-2", "x")) }).await.unwrap();
+    let requests = tokio_stream::wrappers::ReceiverStream::new(said);
+    let mut answers = streaming.submit_stream(requests).await.unwrap().into_inner();
+    let answer = soon(answers.message()).await.unwrap().unwrap().answer.unwrap();
+    assert!(matches!(answer, submit_stream_response::Answer::Accepted(_)));
+    other.withdraw(v1::WithdrawRequest { message_id: "o".into(), up_to_attempt: 1 }).await.unwrap();
+    assert_eq!(world.connections.total(), 3);
+
+    cut(&world, NORTH, Direction::Both);
+    assert!(soon(answers.message()).await.is_err(), "the stream goes on");
+    until_total(&world, 1).await;
+    other.withdraw(v1::WithdrawRequest { message_id: "o".into(), up_to_attempt: 2 }).await.unwrap();
+
+    // It may come back only to be told.
+    let status = idle.submit(submit("m-3", "x")).await.unwrap_err();
+    let status = match Problem::from(&status).code {
+        Some(_) => status,
+        // The connection that was severed under it.
+        None => idle.submit(submit("m-3", "x")).await.unwrap_err(),
+    };
+    assert_eq!(Problem::from(&status).code, Some(Code::TenantCut));
+    until_total(&world, 1).await;
+    assert_eq!(world.inward(NORTH).await.len(), 2);
+}
+
+#[tokio::test]
+async fn only_the_new_credential_opens_a_session_after_the_restore() {
+    let world = World::new().await;
+    let [old, new] = [NORTH, NORTH].map(|tenant| world.authority.issue(tenant, 1));
+    let print = Credential::from_pem(&new.certificate_pem).unwrap().fingerprint.to_string();
+    cut(&world, NORTH, Direction::Both);
+    restore(&world, vec![print], 1_800);
+    let mut back = v1::ingest_client::IngestClient::new(world.channel(&new));
+    back.submit(submit("m-1", "x")).await.unwrap();
+    let mut former = v1::ingest_client::IngestClient::new(world.channel(&old));
+    let status = former.submit(submit("m-2", "x")).await.unwrap_err();
+    assert_eq!(Problem::from(&status).code, Some(Code::CredentialRevoked));
+}
+
+#[tokio::test]
+async fn the_spool_of_the_cut_period_is_taken_and_quarantined() {
+    let world = World::new().await;
+    let new = world.authority.issue(NORTH, 1);
+    let print = Credential::from_pem(&new.certificate_pem).unwrap().fingerprint.to_string();
+    cut(&world, NORTH, Direction::Both);
+    restore(&world, vec![print], 1_800);
+    let mut back = v1::ingest_client::IngestClient::new(world.channel(&new));
+    for (message, spooled, state) in
+        [("m-1", 2_000, v1::State::Quarantined), ("m-2", 60, v1::State::Accepted)]
+    {
+        let mut request = submit(message, "x");
+        let spooled_at = bulkhead_wire::time_to_wire(seconds_ago(spooled));
+        request.envelope.as_mut().unwrap().spooled_at = Some(spooled_at);
+        let response = back.submit(request).await.unwrap().into_inner();
+        assert_eq!(response.state, state as i32, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn within_the_skew_of_a_restore_it_is_asked_to_come_again() {
+    let world = World::new().await;
+    cut(&world, NORTH, Direction::From);
+    let new = world.authority.issue(NORTH, 1);
+    let print = Credential::from_pem(&new.certificate_pem).unwrap().fingerprint.to_string();
+    restore(&world, vec![print], 0);
+    let mut back = v1::ingest_client::IngestClient::new(world.channel(&new));
+    let status = back.submit(submit("m-1", "x")).await.unwrap_err();
+    let problem = Problem::from(&status);
+    assert_eq!((problem.code, problem.is_refusal()), (Some(Code::NodeUnsure), false));
+    assert!(problem.retry_after.is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_wait_is_refused_for_a_cut_service() {
+    let world = World::new().await;
+    cut(&world, RIVERSIDE, Direction::Both);
+    let mut client = world.ingest(NORTH);
+    let with = |message: &str, priority: v1::Priority| {
+        let mut request = submit(message, "x");
+        request.envelope.as_mut().unwrap().priority = priority as i32;
+        request
+    };
+    let status = client.submit(with("m-1", v1::Priority::Emergency)).await.unwrap_err();
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!((info.reason.as_str(), info.metadata["cut"].as_str()), ("DESTINATION_CUT", "england/1"));
+    assert!(details.retry_info().is_none());
+    client.submit(with("m-2", v1::Priority::Routine)).await.unwrap();
+}

@@ -1,0 +1,58 @@
+//! What a cut is about: what is open from or for a tenant, what was handed over, what is set aside.
+
+use std::collections::HashSet;
+
+use bulkhead_model::{CutId, ReferralId, State, TenantId};
+use rusqlite::params;
+
+use crate::columns::id_of;
+use crate::query::{ids, rows};
+use crate::schema::failed;
+use crate::store::View;
+use crate::{Error, Row};
+
+/// What this tenant sent and is free to be set aside.
+pub(crate) fn open_from(view: &View<'_>, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
+    let query = "SELECT id FROM referral INDEXED BY by_origin
+        WHERE origin = ?1 AND settled = 0 AND open = 1 AND state <> 'held'";
+    ids(view, query, [origin.as_str()])
+}
+
+/// What is for this tenant and free to be set aside.
+pub(crate) fn open_to(view: &View<'_>, destination: &TenantId) -> Result<Vec<ReferralId>, Error> {
+    let query = "SELECT id FROM referral INDEXED BY by_destination
+        WHERE destination = ?1 AND settled = 0 AND open = 1 AND state <> 'held'";
+    ids(view, query, [destination.as_str()])
+}
+
+/// Those that this tenant has, or may have, unanswered; whether they were asked back in vain is known of each.
+pub(crate) fn handed_over(view: &View<'_>, to: &TenantId, limit: usize) -> Result<Vec<Row>, Error> {
+    let query = "SELECT id FROM referral INDEXED BY by_destination
+        WHERE destination = ?1 AND settled = 0 AND stage IN (3, 4) AND not_recalled = 0 LIMIT ?2";
+    rows(view, &ids(view, query, params![to.as_str(), limit])?)
+}
+
+/// Those that are set aside, or unknown, for a cut and are not in `skip`: the most urgent and the earliest due first.
+pub(crate) fn aside(
+    view: &View<'_>,
+    cut: &CutId,
+    state: Option<State>,
+    skip: &HashSet<ReferralId>,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
+    let choose = || {
+        let mut query = view.prepare_cached(
+            "SELECT id FROM referral INDEXED BY aside WHERE cut = ?1
+             AND (?2 IS NULL OR state = ?2) ORDER BY effective, deadline, id",
+        )?;
+        let mut found = query.query(params![cut.as_str(), state.map(State::as_str)])?;
+        let mut chosen = Vec::new();
+        while chosen.len() < limit
+            && let Some(row) = found.next()?
+        {
+            chosen.extend(id_of(row.get_ref(0)?.as_blob_or_null()?).filter(|id| !skip.contains(id)));
+        }
+        Ok(chosen)
+    };
+    rows(view, &choose().map_err(failed("looking for what is set aside"))?)
+}

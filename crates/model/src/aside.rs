@@ -1,0 +1,109 @@
+//! Setting aside for a cut, and what ends that: a part of the lifecycle's fold.
+//!
+//! What is set aside remembers what it was. A referral is held or quarantined only while it is open, so what may have
+//! been handed over is never called safe; that becomes unknown, or is recalled from the sidecar that has it.
+
+use crate::{Event, Lifecycle};
+
+impl Lifecycle {
+    /// The state after an event about setting aside; none when that event cannot happen here.
+    pub(crate) fn aside(&self, event: &Event) -> Option<Self> {
+        match event {
+            Event::Held { to, cut, reason } if self.is_open() && !matches!(self, Lifecycle::Held { .. }) => {
+                Some(Lifecycle::Held {
+                    at: Box::new(self.clone()),
+                    to: to.clone().or_else(|| self.destination().cloned()),
+                    cut: cut.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Event::Quarantined { to, cut, reason } if self.is_open() => Some(Lifecycle::Quarantined {
+                at: Box::new(self.underneath().clone()),
+                to: to.clone().or_else(|| self.destination().cloned()),
+                cut: cut.clone(),
+                reason: reason.clone(),
+            }),
+            Event::Unknown { cut, reason } if matches!(self, Lifecycle::Offered { .. }) => {
+                Some(Lifecycle::Unknown {
+                    offer: Box::new(self.clone()),
+                    cut: cut.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Event::Recalled { cut, reason } => Some(Lifecycle::Quarantined {
+                at: Box::new(self.before_offer()?),
+                to: self.destination().cloned(),
+                cut: cut.clone(),
+                reason: reason.clone(),
+            }),
+            Event::Resumed { .. } => self.resumed(),
+            Event::Routed { .. } | Event::ToBorder { .. } if self.waits_undecided() => {
+                Lifecycle::Accepted.apply(event).ok()
+            }
+            Event::Rejected { reason } => match self {
+                Lifecycle::Quarantined { to, .. } => {
+                    Some(Lifecycle::Rejected { to: to.clone(), reason: reason.clone() })
+                }
+                _ => None,
+            },
+            Event::Returned { by } => match self {
+                Lifecycle::Held { .. } | Lifecycle::Parked { .. } | Lifecycle::Unknown { .. } => {
+                    Some(Lifecycle::Returned { by: by.clone() })
+                }
+                _ => None,
+            },
+            Event::ReturnPending { reason } if matches!(self, Lifecycle::Parked { .. }) => {
+                Some(Lifecycle::ReturnPending { reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// What it was before it was set aside for a cut.
+    pub fn underneath(&self) -> &Lifecycle {
+        match self {
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => at,
+            other => other,
+        }
+    }
+
+    /// Set aside before anybody decided where it goes: the origin's owner decides when it goes on.
+    pub fn waits_undecided(&self) -> bool {
+        match self {
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => **at == Lifecycle::Accepted,
+            Lifecycle::Parked { bytes, .. } => bytes.is_none(),
+            _ => false,
+        }
+    }
+
+    fn resumed(&self) -> Option<Self> {
+        match self {
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => Some((**at).clone()),
+            Lifecycle::Parked { to: Some(to), bytes: Some(bytes), .. } => {
+                Some(Lifecycle::Routed { to: to.clone(), bytes: bytes.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Where it waited when it was offered, for one that its receiver has given up again.
+    fn before_offer(&self) -> Option<Self> {
+        let (to, bytes, diversion) = match self {
+            Lifecycle::Offered { to, bytes, diversion, .. }
+            | Lifecycle::Delivered { to, bytes, diversion, .. } => (to, bytes, diversion),
+            Lifecycle::Unknown { offer, .. } => return offer.before_offer(),
+            _ => return None,
+        };
+        let (to, bytes) = (to.clone(), bytes.clone());
+        Some(match diversion.clone() {
+            None => Lifecycle::Routed { to, bytes },
+            Some(diversion) => {
+                Lifecycle::Diverted { to, service: diversion.service, bytes, reason: diversion.reason }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "aside_tests.rs"]
+mod tests;

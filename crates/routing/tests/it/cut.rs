@@ -1,0 +1,318 @@
+//! A cut in a cell at work: what is open is set aside wherever it lies, and goes on only as the cut lets it.
+
+use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, ReferralId, State};
+use bulkhead_routing::{Layer, Layers};
+use bulkhead_wire::v1::receive_response::Frame;
+use jiff::Timestamp;
+
+use crate::border::two_cells;
+use crate::cell::{Draft, England, directory};
+use crate::sidecar::Sidecar;
+use crate::switch::{Switch, cut_id, cut_of, in_seconds};
+
+const FROM: &str = "england/sender";
+const TO: &str = "england/receiver";
+const CUT: &str = "england/1";
+
+fn switch(england: &England) -> Switch {
+    Switch::new(&england.cell.cuts, directory(OnDeadline::Return))
+}
+
+async fn sidecar(england: &England, tenant: &str) -> Sidecar {
+    let sidecar = Sidecar::connect(&england.keys, &england.cell, tenant, "i").await;
+    sidecar.grant(16, 1).await;
+    sidecar
+}
+
+fn from_sender(since: Timestamp) -> bulkhead_model::Cut {
+    cut_of(CUT, FROM, Direction::Both, since)
+}
+
+/// The stream has ended with a refusal of that code.
+async fn refused(sidecar: &mut Sidecar, code: Code) {
+    loop {
+        match sidecar.next().await {
+            Err(status) => {
+                let problem = bulkhead_wire::status::Problem::from(&status);
+                assert_eq!(problem.code, Some(code), "{status:?}");
+                assert!(problem.is_refusal(), "an outage, and not a no");
+                return;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it ended without a word"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_in_out_for_an_absent_receiver_stays_in_quarantine_until_a_release_names_it() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let suspect = england.cell.submit(&Draft::new("m1", TO)).await;
+    let other = england.cell.submit(&Draft::new("m2", TO)).await;
+    england.cell.until(suspect, State::Routed).await;
+    england.cell.until(other, State::Routed).await;
+
+    switch.cut(from_sender(in_seconds(-60)));
+    let row = england.cell.until(suspect, State::Quarantined).await;
+    assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(CUT)));
+    england.cell.until(other, State::Quarantined).await;
+    switch.restore(CUT, in_seconds(1));
+    let mut receiver = sidecar(&england, TO).await;
+    receiver.nothing_comes().await;
+
+    switch.release(CUT, suspect);
+    assert_eq!(receiver.handed_over().await.referral_id, suspect.to_string());
+    england.cell.until(other, State::Quarantined).await;
+    receiver.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_suspect_is_held_and_goes_on_in_order_of_its_case_after_the_restore() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let draft = |message: &str| Draft { case: Some("c"), ..Draft::new(message, TO) };
+    let first = england.cell.submit(&draft("m1")).await;
+    england.cell.until(first, State::Routed).await;
+    // Accepted before since, so not suspect.
+    switch.cut(from_sender(in_seconds(3_600)));
+    england.cell.until(first, State::Held).await;
+    // This one is set aside before it is decided where it goes.
+    let second = england.cell.submit(&Draft { kind: Kind::Update, ..draft("m2") }).await;
+    let row = england.cell.until(second, State::Held).await;
+    assert!(row.referral.lifecycle.waits_undecided());
+
+    let mut receiver = sidecar(&england, TO).await;
+    receiver.nothing_comes().await;
+    switch.restore(CUT, in_seconds(7_200));
+    for id in [first, second] {
+        let offer = receiver.handed_over().await;
+        assert_eq!(offer.referral_id, id.to_string());
+        receiver.acknowledged(&offer).await;
+    }
+    england.cell.until(second, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistaken_cut_is_taken_back_and_all_goes_on() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(id, State::Routed).await;
+    switch.cut(from_sender(in_seconds(-60)));
+    england.cell.until(id, State::Quarantined).await;
+    let later = england.cell.submit(&Draft::new("m2", TO)).await;
+    england.cell.until(later, State::Quarantined).await;
+    switch.withdraw(CUT, Timestamp::now());
+    let mut receiver = sidecar(&england, TO).await;
+    let mut came = [receiver.handed_over().await.referral_id, receiver.handed_over().await.referral_id];
+    let mut expected = [id.to_string(), later.to_string()];
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_in_a_stopped_node_until_after_the_restore() {
+    // Admitted under an epoch before the cut; the log takes it when all is over.
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    switch.cut(from_sender(in_seconds(-3_600)));
+    switch.restore(CUT, in_seconds(-1_800));
+    let stuck = Draft { epoch: Some(99), ..Draft::new("m1", TO) };
+    let fresh = Draft { epoch: Some(200), ..Draft::new("m2", TO) };
+    let (stuck, fresh) = (england.cell.submit(&stuck).await, england.cell.submit(&fresh).await);
+    england.cell.until(stuck, State::Quarantined).await;
+    let mut receiver = sidecar(&england, TO).await;
+    assert_eq!(receiver.handed_over().await.referral_id, fresh.to_string());
+    receiver.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spool_of_the_cut_period_comes_with_the_new_credential() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    switch.cut(from_sender(in_seconds(-3_600)));
+    switch.restore(CUT, in_seconds(-1_800));
+    let draft = |message: &str, spooled: i64| Draft {
+        epoch: Some(200),
+        spooled_at: Some(in_seconds(spooled)),
+        ..Draft::new(message, TO)
+    };
+    let old = england.cell.submit(&draft("m1", -2_000)).await;
+    let new = england.cell.submit(&draft("m2", -60)).await;
+    england.cell.until(old, State::Quarantined).await;
+    england.cell.until(new, State::Routed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_a_cut_tenant_is_diverted_and_its_stream_is_refused() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut receiver = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    let waiting = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(waiting, State::Routed).await;
+    switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    refused(&mut receiver, Code::TenantCut).await;
+    // The English sender has agreed to take over for the receiver.
+    england.cell.until(waiting, State::Diverted).await;
+    let later = england.cell.submit(&Draft::new("m2", TO)).await;
+    let row = england.cell.until(later, State::Diverted).await;
+    assert_eq!(row.referral.lifecycle.destination().map(|to| to.as_str()), Some(FROM));
+    let mut fallback = sidecar(&england, FROM).await;
+    assert_eq!(fallback.handed_over().await.referral_id, waiting.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_fallback_what_is_urgent_is_returned_and_the_rest_is_held() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let from_receiver = |message: &str, priority| Draft {
+        tenant: crate::cell::tenant(TO),
+        priority,
+        ..Draft::new(message, FROM)
+    };
+    let urgent = england.cell.submit(&from_receiver("m1", Priority::Urgent)).await;
+    let routine = england.cell.submit(&from_receiver("m2", Priority::Routine)).await;
+    england.cell.until(urgent, State::Routed).await;
+    england.cell.until(routine, State::Routed).await;
+    switch.cut(cut_of(CUT, FROM, Direction::To, in_seconds(-60)));
+    let row = england.cell.until(urgent, State::ReturnPending).await;
+    assert_eq!(row.referral.lifecycle.reason().unwrap().known(), Some(Code::DestinationCut));
+    england.cell.until(routine, State::Held).await;
+    let later = england.cell.submit(&from_receiver("m3", Priority::Routine)).await;
+    england.cell.until(later, State::Held).await;
+    switch.restore(CUT, Timestamp::now());
+    let mut back = sidecar(&england, FROM).await;
+    let mut came = [back.handed_over().await.referral_id, back.handed_over().await.referral_id];
+    let mut expected = [routine.to_string(), later.to_string()];
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_over_without_an_answer_is_unknown_and_offered_again_after_the_restore() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut receiver = sidecar(&england, TO).await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let offer = receiver.handed_over().await;
+    switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    england.cell.until(id, State::Unknown).await;
+    // R15: what a cut tenant says afterwards is no fact.
+    receiver.try_acknowledged(&offer).await;
+    england.cell.until(id, State::Unknown).await;
+    switch.restore(CUT, Timestamp::now());
+    let mut back = Sidecar::connect(&england.keys, &england.cell, TO, "new").await;
+    back.grant(4, 1).await;
+    let again = back.handed_over().await;
+    assert_eq!((again.referral_id.clone(), again.possible_duplicate), (id.to_string(), true));
+    back.acknowledged(&again).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_handed_over_is_recalled_or_said_not_to_be() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut receiver = sidecar(&england, TO).await;
+    let mut ids = Vec::new();
+    for message in ["m1", "m2"] {
+        let id = england.cell.submit(&Draft::new(message, TO)).await;
+        let offer = receiver.handed_over().await;
+        receiver.delivered(&offer).await;
+        england.cell.until(id, State::Delivered).await;
+        ids.push(id);
+    }
+    switch.cut(from_sender(in_seconds(-60)));
+    for _ in 0..2 {
+        let recall = loop {
+            if let Frame::Recall(recall) = receiver.frame().await {
+                break recall;
+            }
+        };
+        assert_eq!(recall.cut, CUT);
+        receiver.recall_answered(&recall, recall.referral_id == ids[0].to_string()).await;
+    }
+    england.cell.until(ids[0], State::Quarantined).await;
+    let not_recalled = |id: ReferralId| england.cell.ledger.get(&id).unwrap().unwrap().referral.not_recalled;
+    for _ in 0..500 {
+        if not_recalled(ids[1]) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!((not_recalled(ids[0]), not_recalled(ids[1])), (false, true));
+    england.cell.until(ids[1], State::Delivered).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_waiting_in_another_nation_that_did_not_cut() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    wales.until(id, State::Routed).await;
+    // England cuts its own tenant; its cut is carried to Wales and stands there as England's.
+    let cut = from_sender(in_seconds(-60));
+    Switch::new(&cells.england.cuts, directory(OnDeadline::Return)).cut(cut.clone());
+    Switch::new(&wales.cuts, directory(OnDeadline::Return)).carried(cut);
+    wales.until(id, State::Quarantined).await;
+    cells.england.until(id, State::Quarantined).await;
+    let mut receiver = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    receiver.grant(4, 1).await;
+    receiver.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_nations_cut_closes_its_own_border_and_no_other() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    Switch::new(&wales.cuts, directory(OnDeadline::Return)).cut(cut_of(
+        "wales/1",
+        FROM,
+        Direction::Both,
+        in_seconds(-60),
+    ));
+    let over = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    let home = cells.england.submit(&Draft::new("m2", TO)).await;
+    let row = cells.england.until(over, State::Parked).await;
+    assert_eq!(row.referral.lifecycle.reason().unwrap().known(), Some(Code::TenantCut));
+    cells.england.until(home, State::Routed).await;
+    assert!(wales.ledger.get(&over).unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_place_where_the_gate_is_asked_holds_alone() {
+    let all = [Layer::Router, Layer::Sweep, Layer::Offer, Layer::LastFrame];
+    for alone in all {
+        let others = all.into_iter().filter(|layer| *layer != alone);
+        let england = England::start_with(OnDeadline::Return, Layers::without(others)).await;
+        let mut switch = switch(&england);
+        switch.cut(from_sender(in_seconds(-60)));
+        let id = england.cell.submit(&Draft::new("m1", TO)).await;
+        let mut receiver = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+        if alone == Layer::Sweep {
+            // It runs beside what is handed over: by itself it needs its half second.
+            england.cell.until(id, State::Quarantined).await;
+        }
+        receiver.grant(4, 1).await;
+        england.cell.until(id, State::Quarantined).await;
+        receiver.no_last_frame().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_is_met_again_after_a_restart() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(id, State::Routed).await;
+    // R6: it comes up with the cut, and has not swept before.
+    let england = england.restart_with(|cuts| {
+        Switch::new(cuts, directory(OnDeadline::Return)).cut(from_sender(in_seconds(-60)));
+    });
+    let england = england.await;
+    england.cell.until(id, State::Quarantined).await;
+    let england = england.restart().await;
+    england.cell.until(id, State::Quarantined).await;
+}
