@@ -8,6 +8,7 @@
 //!
 //! A sender sends each message again, with the same id, until it has a definite answer, as a real one does.
 
+mod cluster;
 pub mod collector;
 mod gather;
 pub mod http;
@@ -25,6 +26,7 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+pub use cluster::{Brokers, Failure, FailureCampaign, Survived};
 pub use kills::Kill;
 pub use report::Report;
 pub use world::{DevJson, Start, World};

@@ -1,0 +1,84 @@
+//! Makes nodes and brokers fail while all systems send, and checks that nothing was lost, doubled or reordered.
+#![allow(clippy::print_stdout, reason = "numbers are what it is for")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use bulkhead_testkit::campaign::{Brokers, FailureCampaign};
+use clap::Parser;
+
+/// Kills, pauses and stops nodes and brokers of cells on a real Kafka while all systems send, and judges the history.
+#[derive(Debug, Parser)]
+#[command(
+    name = "failure-campaign",
+    after_help = "\
+Example:
+  deploy/kafka/up 3 --dir /tmp/brokers
+  failure-campaign --brokers /tmp/brokers --failures 300"
+)]
+struct Arguments {
+    /// The folder of `deploy/kafka/up`. Its brokers fail too.
+    #[arg(long)]
+    brokers: PathBuf,
+    /// How many brokers there are.
+    #[arg(long, default_value_t = 3)]
+    broker_count: usize,
+    /// Only nodes fail.
+    #[arg(long)]
+    spare_brokers: bool,
+    /// The script that starts brokers.
+    #[arg(long, default_value = "deploy/kafka/up")]
+    up: PathBuf,
+    /// How many failures.
+    #[arg(long, default_value_t = 300)]
+    failures: u32,
+    /// Decides everything but the scheduler. Without it: the time.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Senders at work at a time.
+    #[arg(long, default_value_t = 6)]
+    senders: u32,
+    /// Nodes of each cell beside the first.
+    #[arg(long, default_value_t = 2)]
+    nodes: usize,
+    /// The `bulkhead` binary. Without it: the one beside this one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Where the world is kept; it stays there when something is wrong.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let seed = arguments.seed.unwrap_or(now.as_secs());
+    println!("seed {seed}");
+    let place = tempfile::tempdir()?;
+    let data_dir = arguments.data_dir.unwrap_or_else(|| place.path().join("world"));
+    std::fs::create_dir_all(&data_dir)?;
+    let file = arguments.brokers.join("bootstrap");
+    let bootstrap = std::fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read: are the brokers up?", file.display()))?;
+    let brokers = Brokers { up: arguments.up, dir: arguments.brokers, count: arguments.broker_count };
+    let campaign = FailureCampaign {
+        binary: arguments.binary.map_or_else(beside, Ok)?,
+        bootstrap: bootstrap.trim().to_owned(),
+        brokers: (!arguments.spare_brokers).then_some(brokers),
+        failures: arguments.failures,
+        seed,
+        data_dir,
+        senders: arguments.senders,
+        nodes: arguments.nodes,
+    };
+    let survived = campaign.run().await;
+    if !survived.as_ref().is_ok_and(|survived| survived.report.is_good()) {
+        println!("its files: {}", place.keep().display());
+    }
+    let survived = survived.with_context(|| format!("seed {seed}"))?;
+    println!("{survived}");
+    Ok(if survived.report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
