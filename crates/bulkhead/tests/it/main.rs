@@ -5,5 +5,6 @@ mod commands;
 mod dev;
 mod kill_campaign;
 mod privacy;
+mod serve;
 mod support;
 mod traces;

@@ -95,7 +95,7 @@ impl Topics {
         }
         let names: Vec<_> = there.iter().map(|(spec, _)| self.names.of(&spec.topic)).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let settings = self.describe(&resources).await?;
+        let settings = self.describe_all(&resources).await?;
         for ((spec, seen), name) in there.iter().zip(&names) {
             let settings = settings.get(name).cloned().unwrap_or_default();
             requirements::check(&self.config, spec, *seen, &settings)?;
@@ -158,6 +158,25 @@ impl Topics {
             if begin.elapsed() > PROPAGATION {
                 let cause = format!("topic {} was made and has no leader yet", waiting.topic);
                 return Err(Error::Unreachable { doing: "making topics", cause });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// The settings of topics that are there. A broker may not know yet of one that was made a moment ago.
+    async fn describe_all(
+        &self,
+        topics: &[ResourceSpecifier<'_>],
+    ) -> Result<HashMap<String, Settings>, Error> {
+        let begin = Instant::now();
+        loop {
+            let described = self.describe(topics).await;
+            let is_whole = described.as_ref().is_ok_and(|found| {
+                found.len() == topics.len() && found.values().all(|settings| !settings.is_empty())
+            });
+            let is_denied = matches!(&described, Err(Error::Denied { .. }));
+            if is_whole || is_denied || begin.elapsed() > PATIENCE {
+                return described;
             }
             sleep(LOOK).await;
         }
