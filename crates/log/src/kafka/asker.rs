@@ -27,6 +27,8 @@ use crate::Error;
 /// How long an answer is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long until it is asked whether there is any use in waiting on.
+const SOON: Duration = Duration::from_millis(500);
 /// More topics than these are asked about in one question, for all that there are.
 const FEW: usize = 16;
 /// How long a topic that is asked about may be unknown to the broker that leads it: it was made a moment ago.
@@ -71,8 +73,16 @@ impl Asker {
 
     /// The numbers of the brokers that are there.
     pub(super) fn brokers(&self) -> Result<Vec<i32>, KafkaError> {
-        self.forget();
-        let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
+        let begin = Instant::now();
+        let metadata = loop {
+            self.forget();
+            match self.consumer.fetch_metadata(None, SOON) {
+                Ok(metadata) => break metadata,
+                // Who is not let in is told so at once.
+                Err(error) if begin.elapsed() > PATIENCE || self.ear.is_denied() => return Err(error),
+                Err(_) => {}
+            }
+        };
         Ok(metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect())
     }
 

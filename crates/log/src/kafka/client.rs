@@ -153,6 +153,11 @@ struct Trouble {
 }
 
 impl Ear {
+    /// Whether the last trouble was about who we are or what we may do.
+    pub(super) fn is_denied(&self) -> bool {
+        self.trouble().is_some_and(|(code, _)| super::faults::is_denied(code))
+    }
+
     /// The last trouble that was heard of, unless it is long over.
     pub(super) fn trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@
 //! scout finds out which it is.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +28,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
+    metadata::Metadata,
 };
 use tracing::{debug, warn};
 
@@ -46,6 +47,10 @@ const FETCH_WAIT: Duration = Duration::from_millis(250);
 const URGENT_FETCH_WAIT: Duration = Duration::from_millis(100);
 /// How long a lane sleeps when nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(500);
+/// How long a question about a topic may hold up a lane.
+const LEARNING: Duration = Duration::from_millis(250);
+/// More topics than these are asked about in one question, for all that there are.
+const FEW: usize = 16;
 /// How often it is looked whether every partition goes on: consumers have been seen to forget one.
 const ROUND: Duration = Duration::from_secs(30);
 /// How many messages are taken before it is asked again what is wanted, and before readers are woken: what came
@@ -196,11 +201,17 @@ impl Work {
                 self.slots.remove(&feed.topic);
             }
         }
+        let missing = acquaint(&self.consumer, &start);
         let stopped = if stop.count() > 0 { self.consumer.incremental_unassign(&stop) } else { Ok(()) };
         let started = if start.count() > 0 { self.consumer.incremental_assign(&start) } else { Ok(()) };
         if let Err(error) = stopped.and(started) {
             warn!(%error, "an assignment was refused; all of it is made again");
             self.assign_all();
+        }
+        if !missing.is_empty() {
+            let slots = missing.iter().filter_map(|topic| self.slots.get(topic)).flat_map(HashMap::values);
+            let feeds = slots.map(|slot| slot.feed.clone()).collect();
+            self.complaint |= !self.scout.complain(&self.lane, || feeds);
         }
     }
 
@@ -287,6 +298,38 @@ impl Work {
             debug!(%error, "a reader's consumer");
         }
     }
+}
+
+/// Has a consumer learn who leads these partitions before it is assigned them: by itself it looks once a second. What
+/// it does not learn now it learns then. Answers the topics that are not there, or have fewer partitions, which the
+/// consumer will not say once it knows.
+pub(super) fn acquaint(consumer: &BaseConsumer<Ear>, partitions: &TopicPartitionList) -> BTreeSet<String> {
+    let elements = partitions.elements();
+    let mut wanted: BTreeMap<&str, i32> = BTreeMap::new();
+    for element in &elements {
+        let highest = wanted.entry(element.topic()).or_default();
+        *highest = element.partition().max(*highest);
+    }
+    let lacks = |metadata: &Metadata, topic: &str, highest: i32| {
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        !found.is_some_and(|found| found.partitions().iter().any(|partition| partition.id() == highest))
+    };
+    let all = if wanted.len() > FEW { consumer.fetch_metadata(None, LEARNING).ok() } else { None };
+    let mut missing = BTreeSet::new();
+    for (topic, highest) in wanted {
+        let absent = match &all {
+            Some(metadata) => lacks(metadata, topic, highest),
+            None => match consumer.fetch_metadata(Some(topic), LEARNING) {
+                Ok(metadata) => lacks(&metadata, topic, highest),
+                // A broker that does not answer must not hold up what is read already.
+                Err(_) => break,
+            },
+        };
+        if absent {
+            missing.insert(topic.to_owned());
+        }
+    }
+    missing
 }
 
 /// A message as an entry of the partition that it is from.

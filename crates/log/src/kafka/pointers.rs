@@ -23,7 +23,7 @@ use super::{
     client::{self, Ear},
     config::KafkaConfig,
     faults,
-    lane::entry,
+    lane::{acquaint, entry},
 };
 use crate::{Entry, Error, Partition};
 
@@ -168,6 +168,8 @@ fn round(
             list.add_partition_offset(topic, *number, offset).map_err(failed)?;
         }
     }
+    // Whether they are there was asked before.
+    let _there = acquaint(consumer, &list);
     consumer.assign(&list).map_err(failed)?;
     let begin = Instant::now();
     while wanted.values().any(|wanted| !wanted.settled) {

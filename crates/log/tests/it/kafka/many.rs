@@ -6,7 +6,7 @@ use bulkhead_log::{Kafka, Log};
 
 use super::cluster::{self, partitions, read, reader, record, values};
 
-/// How many threads of readers this process has.
+/// How many threads of readers this process has; the runner gives each test a process of its own.
 fn lanes() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());

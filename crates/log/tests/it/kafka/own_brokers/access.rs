@@ -18,7 +18,10 @@ struct Guarded {
 
 impl Guarded {
     fn start() -> Self {
-        let brokers = Brokers::start(1, &["--secure"]);
+        let brokers = Brokers::start(
+            1,
+            &["--secure", "--user", "node=node-password", "--user", "inspector=inspector-password"],
+        );
         let admin = brokers.directory().join("admin.properties");
         let settings = format!(
             "security.protocol=SASL_SSL\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
@@ -30,17 +33,10 @@ impl Guarded {
         Self { admin: admin.to_str().unwrap().to_owned(), brokers }
     }
 
-    fn add_user(&self, name: &str) {
-        let secret = format!("SCRAM-SHA-512=[password={name}-password]");
-        let user = ["--alter", "--entity-type", "users", "--entity-name", name, "--add-config", &secret];
-        let admin = ["--command-config", &self.admin];
-        self.brokers.tool("kafka.admin.ConfigCommand", &[&admin[..], &user].concat());
-    }
-
-    fn allow(&self, name: &str, resource: &[&str], operations: &[&str]) {
-        let principal = format!("User:{name}");
-        let mut arguments =
-            vec!["--command-config", &self.admin, "--add", "--force", "--allow-principal", &principal];
+    fn allow(&self, names: &[&str], resource: &[&str], operations: &[&str]) {
+        let principals: Vec<_> = names.iter().map(|name| format!("User:{name}")).collect();
+        let mut arguments = vec!["--command-config", &self.admin, "--add", "--force"];
+        arguments.extend(principals.iter().flat_map(|principal| ["--allow-principal", principal]));
         arguments.extend(resource);
         arguments.extend(operations.iter().flat_map(|operation| ["--operation", operation]));
         self.brokers.tool(ACLS, &arguments);
@@ -66,13 +62,10 @@ async fn roles_may_do_what_is_said_and_nothing_else() {
     let guarded = Guarded::start();
     let prefixed = |kind, prefix| [kind, prefix, "--resource-pattern-type", "prefixed"];
     let (topics, groups) = (prefixed("--topic", "bulkhead.wales."), prefixed("--group", "bulkhead.wales."));
-    for user in ["node", "inspector"] {
-        guarded.add_user(user);
-        guarded.allow(user, &groups, &["Read"]);
-        guarded.allow(user, &["--cluster"], &["DescribeConfigs"]);
-    }
-    guarded.allow("node", &topics, &["Read", "Write", "Create", "DescribeConfigs", "Delete"]);
-    guarded.allow("inspector", &topics, &["Read", "DescribeConfigs"]);
+    guarded.allow(&["node", "inspector"], &groups, &["Read"]);
+    guarded.allow(&["node", "inspector"], &["--cluster"], &["DescribeConfigs"]);
+    guarded.allow(&["node"], &topics, &["Read", "Write", "Create", "DescribeConfigs", "Delete"]);
+    guarded.allow(&["inspector"], &topics, &["Read", "DescribeConfigs"]);
     let with = |prefix, user: &str| guarded.config(prefix, user, &format!("{user}-password"));
 
     let log = Kafka::connect(with("bulkhead.wales", "node")).await.unwrap();

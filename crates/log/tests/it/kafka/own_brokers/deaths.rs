@@ -121,7 +121,7 @@ async fn too_few_brokers_acknowledge_nothing() {
     }
     brokers.kill(2);
     brokers.kill(3);
-    let until = Instant::now() + Duration::from_secs(12);
+    let until = Instant::now() + Duration::from_secs(8);
     let mut refused = 0;
     while Instant::now() < until {
         for answer in futures::future::join_all(all.iter().map(|to| log.append(to, record("during")))).await {
