@@ -51,11 +51,18 @@ pub(crate) struct Plan {
     pub(crate) far: Option<(Nation, String)>,
     /// Without it, only the door is there: what is accepted stays in `in`.
     pub(crate) routing: bool,
+    /// How many tenants it has besides.
+    pub(crate) tenants: usize,
+}
+
+/// One of many tenants, and a service of the same name.
+pub(crate) fn numbered(number: usize) -> String {
+    format!("england/tenant-{number:05}")
 }
 
 impl Cell {
     pub(crate) async fn start(plan: Plan) -> Result<Self> {
-        let Plan { credentials, nation, dir, log: opened, listener, far, routing } = plan;
+        let Plan { credentials, nation, dir, log: opened, listener, far, routing, tenants } = plan;
         std::fs::create_dir_all(&dir)?;
         let node = format!("{nation}-1");
         let log: Arc<dyn Log> = opened.log();
@@ -65,7 +72,7 @@ impl Cell {
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(follower, drain.clone()));
 
-        let (directory_kept, directory) = watch::channel(Arc::new(directory()?));
+        let (directory_kept, directory) = watch::channel(Arc::new(directory(tenants)?));
         let (cuts_kept, cuts) = watch::channel(Arc::new(Cuts::default()));
         let mut config = bulkhead_routing::Config::new(nation, node.clone());
         if let Some((far, address)) = far {
@@ -87,7 +94,9 @@ impl Cell {
             let drain = drain.clone();
             tasks.spawn(async move {
                 // A part that fails ends the bench by its silence: nothing arrives any more.
-                let _ = routes.run(drain).await;
+                if let Err(error) = routes.run(drain).await {
+                    tracing::error!(%error, "routing ended");
+                }
             });
         }
         let ingest = Ingest::new(
@@ -143,17 +152,18 @@ async fn follow(follower: Follower, drain: Drain) {
     let _ = follower.run(async move { drain.started().await }).await;
 }
 
-fn directory() -> Result<Directory> {
+fn directory(tenants_besides: usize) -> Result<Directory> {
     let supplier = SupplierId::parse("meridian")?;
     // No quota may be what is measured.
     let quota = Quota { calls_per_second: 1_000_000, unread_bytes: 512 << 20, ..Quota::default() };
     let (mut tenants, mut services) = (Vec::new(), Vec::new());
-    for id in [SENDER, NEAR, FAR] {
-        let host = TenantId::parse(id)?;
+    let named = [SENDER, NEAR, FAR].map(str::to_owned);
+    for id in named.into_iter().chain((0..tenants_besides).map(numbered)) {
+        let host = TenantId::parse(&id)?;
         let (supplier, quota) = (supplier.clone(), quota.clone());
         tenants.push(Tenant { id: host.clone(), supplier, successor_of: None, revoked: vec![], quota });
         services.push(Service {
-            id: ServiceId::parse(id)?,
+            id: ServiceId::parse(&id)?,
             host,
             identifiers: vec![],
             protocol: Protocol::Bars,

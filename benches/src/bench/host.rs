@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 
 use crate::cell::{Cell, Plan};
 use crate::keys::Keys;
-use crate::process::cpu_seconds;
+use crate::process::{cpu_seconds, resident_mb};
 use crate::store::Store;
 
 /// Where a cell listens.
@@ -27,23 +27,29 @@ pub(crate) struct Place {
     pub(crate) address: String,
 }
 
-/// Three cells: two that carry to one another, and one that is only a door.
+/// A cell with many tenants, or three: two that carry to one another, and one that is only a door.
 pub(crate) struct Host {
     process: Child,
     pid: u32,
     pub(crate) england: Place,
-    pub(crate) wales: Place,
-    pub(crate) door_alone: Place,
+    pub(crate) wales: Option<Place>,
+    pub(crate) door_alone: Option<Place>,
 }
 
 impl Host {
-    pub(crate) async fn start(keys: &Keys, dir: &Path, store: &Store, name: &str) -> Result<Self> {
+    pub(crate) async fn start(
+        keys: &Keys,
+        dir: &Path,
+        store: &Store,
+        name: &str,
+        tenants: usize,
+    ) -> Result<Self> {
         for nation in [Nation::England, Nation::Wales] {
             write_keys(dir, nation, &keys.cell(nation)?)?;
         }
         let mut process = Command::new(std::env::current_exe()?)
             .args(store.arguments())
-            .args(["host", "--name", name, "--dir"])
+            .args(["host", "--name", name, "--tenants", &tenants.to_string(), "--dir"])
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,21 +59,26 @@ impl Host {
         let line = BufReader::new(output).lines().next_line().await?.context("the cells did not start")?;
         let addresses: Value = serde_json::from_str(&line)?;
         let place = |nation, name: &str| {
-            let address = addresses[name].as_str().context("no address")?.to_owned();
-            Ok::<_, anyhow::Error>(Place { nation, address })
+            let address = addresses[name].as_str()?.to_owned();
+            Some(Place { nation, address })
         };
         Ok(Self {
             pid: process.id().context("the cells ended")?,
             process,
-            england: place(Nation::England, "england")?,
-            wales: place(Nation::Wales, "wales")?,
-            door_alone: place(Nation::England, "door")?,
+            england: place(Nation::England, "england").context("no cell")?,
+            wales: place(Nation::Wales, "wales"),
+            door_alone: place(Nation::England, "door"),
         })
     }
 
     /// Processor time that the cells have used, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.pid)
+    }
+
+    /// Memory that the cells have now, in MB.
+    pub(crate) fn resident_mb(&self) -> Result<f64> {
+        resident_mb(self.pid)
     }
 
     pub(crate) async fn stop(mut self) -> Result<()> {
@@ -79,24 +90,31 @@ impl Host {
 
 /// The other side: runs the cells until its input ends.
 #[allow(clippy::print_stdout, reason = "the parent reads it")]
-pub(crate) async fn run(dir: &Path, store: &Store, name: &str) -> Result<()> {
+pub(crate) async fn run(dir: &Path, store: &Store, name: &str, tenants: usize) -> Result<()> {
     let listen = async || TcpListener::bind("127.0.0.1:0").await;
-    let (england, wales, door) = (listen().await?, listen().await?, listen().await?);
-    let [at_england, at_wales, at_door] =
-        [england.local_addr()?, wales.local_addr()?, door.local_addr()?].map(|address| address.to_string());
-    let mut cells = Vec::new();
-    for (nation, place, listener, far) in [
-        (Nation::England, "england", england, Some((Nation::Wales, at_wales.clone()))),
-        (Nation::Wales, "wales", wales, Some((Nation::England, at_england.clone()))),
-        (Nation::England, "door", door, None),
-    ] {
-        let credentials = read_keys(dir, nation)?;
+    let start = async |nation, place: &str, listener, far: Option<(Nation, String)>, routing| {
         let log = store.open(&dir.join(place), &format!("{name}.{place}")).await?;
-        let routing = far.is_some();
-        let plan = Plan { credentials, nation, dir: dir.join(place), log, listener, far, routing };
-        cells.push(Cell::start(plan).await?);
-    }
-    println!("{}", json!({ "england": at_england, "wales": at_wales, "door": at_door }));
+        let credentials = read_keys(dir, nation)?;
+        Cell::start(Plan { credentials, nation, dir: dir.join(place), log, listener, far, routing, tenants })
+            .await
+    };
+    let england = listen().await?;
+    let at_england = england.local_addr()?.to_string();
+    let mut addresses = json!({ "england": at_england });
+    let cells = if tenants > 0 {
+        vec![start(Nation::England, "england", england, None, true).await?]
+    } else {
+        let (wales, door) = (listen().await?, listen().await?);
+        let at_wales = wales.local_addr()?.to_string();
+        (addresses["wales"], addresses["door"]) =
+            (at_wales.clone().into(), door.local_addr()?.to_string().into());
+        vec![
+            start(Nation::England, "england", england, Some((Nation::Wales, at_wales)), true).await?,
+            start(Nation::Wales, "wales", wales, Some((Nation::England, at_england)), true).await?,
+            start(Nation::England, "door", door, None, false).await?,
+        ]
+    };
+    println!("{addresses}");
     let mut rest = Vec::new();
     tokio::io::stdin().read_to_end(&mut rest).await?;
     for cell in cells {

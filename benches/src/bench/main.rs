@@ -17,6 +17,7 @@ mod sidecar;
 mod spread;
 mod store;
 mod submit;
+mod tenants;
 mod world;
 
 use std::path::PathBuf;
@@ -57,6 +58,18 @@ enum What {
         /// What topics begin with.
         #[arg(long)]
         name: String,
+        /// How many tenants one of them has besides.
+        #[arg(long)]
+        tenants: usize,
+    },
+    /// What many tenants cost in one cell: memory, idle processor time, and the way to the inbox.
+    Tenants {
+        /// So many tenants, one measurement each.
+        #[arg(long, value_delimiter = ',', default_values_t = [50, 500, 2000])]
+        counts: Vec<usize>,
+        /// Referrals of 57 KB a second between any two of them.
+        #[arg(long, default_value_t = 20)]
+        per_second: u32,
     },
     /// Starts `bulkhead dev`: the way over a border, idle cost, memory of a backlog, time to ready.
     World {
@@ -81,7 +94,11 @@ async fn main() -> Result<()> {
             let Arguments { rounds, sizes, dir, megabytes, store, .. } = arguments;
             rounds::run(&rounds::Rounds { rounds, sizes, dir, store, megabytes }).await?;
         }
-        Some(What::Host { dir, name }) => host::run(&dir, &arguments.store, &name).await?,
+        Some(What::Host { dir, name, tenants }) => host::run(&dir, &arguments.store, &name, tenants).await?,
+        Some(What::Tenants { counts, per_second }) => {
+            let Arguments { dir, store, .. } = arguments;
+            tenants::run(&tenants::Tenants { counts, dir, store, a_second: per_second }).await?;
+        }
         Some(What::World { binary, per_second, ask }) => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
             world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second, &ask).await?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 
 use crate::cell::{FAR, NEAR};
@@ -140,9 +140,10 @@ impl World {
         // Brokers keep what earlier runs have left.
         let name = format!("bench-{}-{round}", std::process::id());
         let raw = Raw::start(&plan.store, dir, &name).await?;
-        let host = Host::start(&keys, dir, &plan.store, &name).await?;
+        let host = Host::start(&keys, dir, &plan.store, &name, 0).await?;
         let near = Sidecar::start(&keys, &host.england, NEAR, &dir.join("near")).await?;
-        let far = Sidecar::start(&keys, &host.wales, FAR, &dir.join("far")).await?;
+        let far =
+            Sidecar::start(&keys, host.wales.as_ref().context("no far cell")?, FAR, &dir.join("far")).await?;
         Ok(Self { raw, host, near, far, keys, megabytes: plan.megabytes })
     }
 
@@ -169,7 +170,10 @@ impl World {
     }
 
     fn door_alone(&self) -> Result<Door<'static>> {
-        Ok(Door { client: sender::client(&self.keys, &self.host.door_alone)?, to: NEAR })
+        Ok(Door {
+            client: sender::client(&self.keys, self.host.door_alone.as_ref().context("no door")?)?,
+            to: NEAR,
+        })
     }
 
     async fn warm_up(&self, document: &Bytes) -> Result<()> {

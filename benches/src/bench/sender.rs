@@ -15,10 +15,14 @@ use crate::keys::{Keys, server_name};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// A connection to a cell with that tenant's certificate, made when it is first used.
+pub(crate) fn channel(keys: &Keys, cell: &Place, tenant: &str) -> Result<Channel> {
+    Ok(Dialer::new(&keys.tenant(tenant)?)?.channel(&cell.address, &server_name(cell.nation))?)
+}
+
 /// A client of a cell's door.
 pub(crate) fn client(keys: &Keys, cell: &Place) -> Result<IngestClient<Channel>> {
-    let channel = Dialer::new(&keys.tenant(SENDER)?)?.channel(&cell.address, &server_name(cell.nation))?;
-    Ok(IngestClient::new(channel)
+    Ok(IngestClient::new(channel(keys, cell, SENDER)?)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE))
 }
