@@ -25,6 +25,9 @@ use crate::{Error, Partition, Topic, TopicSpec};
 
 /// How long a new topic may take until all its partitions can be used.
 const PROPAGATION: Duration = Duration::from_secs(15);
+/// How many topics are made or asked about in one request. A controller refuses one that would take more than 10,000
+/// records of its own, and a topic with its settings takes about a dozen.
+const AT_ONCE: usize = 250;
 /// How long between two looks at a new topic.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -68,7 +71,10 @@ impl Topics {
         if missing.is_empty() {
             return Ok(());
         }
-        let theirs = self.make(&missing).await?;
+        let mut theirs = Vec::new();
+        for some in missing.chunks(AT_ONCE) {
+            theirs.extend(self.make(some).await?);
+        }
         let seen = self.await_use(missing, asking).await?;
         let theirs: Vec<_> = theirs.iter().filter_map(|spec| Some((spec, *seen.get(&spec.topic)?))).collect();
         // Another node was quicker; what it made must be what we want.
@@ -95,7 +101,10 @@ impl Topics {
         }
         let names: Vec<_> = there.iter().map(|(spec, _)| self.names.of(&spec.topic)).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let settings = self.describe_all(&resources).await?;
+        let mut settings = HashMap::new();
+        for some in resources.chunks(AT_ONCE) {
+            settings.extend(self.describe_all(some).await?);
+        }
         for ((spec, seen), name) in there.iter().zip(&names) {
             let settings = settings.get(name).cloned().unwrap_or_default();
             requirements::check(&self.config, spec, *seen, &settings)?;
