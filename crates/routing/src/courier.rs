@@ -40,6 +40,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A refusal that is no refusal for good: the referral is carried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// A report that was refused is made again after this.
+const AFTER_REFUSED_REPORT: Duration = Duration::from_secs(15);
 
 type Up = mpsc::Sender<v1::CarryRequest>;
 
@@ -50,6 +52,8 @@ enum Ended {
     Over(ReferralId),
     /// The far door cannot take it now.
     Later(ReferralId),
+    /// Its report was not taken; it is told again.
+    Untold(ReferralId),
 }
 
 /// One nation's courier to one other nation.
@@ -144,6 +148,7 @@ impl Courier {
                 Some(ended) = self.work.next() => match ended? {
                     Ended::Sent => {}
                     Ended::Over(id) => { self.under_way.remove(&id); }
+                    Ended::Untold(id) => { self.told.remove(&id); }
                     Ended::Later(id) => self.work.push(Box::pin(async move {
                         tokio::time::sleep(AGAIN).await;
                         Ok(Ended::Over(id))
@@ -201,6 +206,12 @@ impl Courier {
                 let problem = Problem::from(&refusal);
                 if !self.under_way.contains_key(&id) {
                     warn!(to = %self.to, referral = %id, message = %problem.message, "a report was refused");
+                    // Even one refused for good: the node at that door may not have read yet that it carried this.
+                    let after = if problem.is_refusal() { AFTER_REFUSED_REPORT } else { AGAIN };
+                    self.work.push(Box::pin(async move {
+                        tokio::time::sleep(after).await;
+                        Ok(Ended::Untold(id))
+                    }));
                 } else if problem.is_refusal() {
                     let code = problem.code.unwrap_or(Code::BorderRefused);
                     let reason = Reason::new(code, problem.message);

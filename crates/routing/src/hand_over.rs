@@ -31,6 +31,9 @@ use crate::recalls::Recalls;
 use crate::settle::{self, settle};
 use crate::source::Source;
 
+/// How long an append of a former stream may be on its way: longer than a log takes to say that it does not know.
+const FORMER: Duration = Duration::from_secs(15);
+
 /// A delivery whose outcome is not final.
 #[derive(Clone, Copy)]
 struct Open {
@@ -64,6 +67,8 @@ pub(crate) struct HandOver {
     open: HashMap<ReferralId, Open>,
     not_before: HashMap<ReferralId, Instant>,
     again: Vec<Waiting>,
+    /// Until then, what a former stream had under way may still become an offer.
+    former_until: Instant,
     notices: Notices,
     recalls: Recalls,
     work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
@@ -86,6 +91,7 @@ impl HandOver {
             open: HashMap::new(),
             not_before: HashMap::new(),
             again: Vec::new(),
+            former_until: Instant::now() + FORMER,
             work: FuturesUnordered::new(),
         }
     }
@@ -164,11 +170,29 @@ impl HandOver {
         Ok(())
     }
 
+    /// A stream that was ended had perhaps enqueued that it offers something, and the ledger has read it only since:
+    /// then nobody hands it over but this one.
+    fn take_up_former_offers(&mut self) -> Result<(), Error> {
+        if Instant::now() > self.former_until {
+            return Ok(());
+        }
+        for waiting in self.shared.parts.ledger.offered_to(&self.tenant)? {
+            let is_known = self.open.contains_key(&waiting.id)
+                || self.not_before.contains_key(&waiting.id)
+                || self.again.iter().any(|again| again.id == waiting.id);
+            if !is_known {
+                self.again.push(waiting);
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the sidecar what went wrong with what its system sent; needs no credit.
     fn tell(&mut self) -> Result<(), Error> {
         if self.inbox.is_empty() {
             return Ok(());
         }
+        self.take_up_former_offers()?;
         for recall in self.recalls.due()? {
             let (down, frame) = (self.down.clone(), v1::receive_response::Frame::Recall(recall));
             self.work.push(Box::pin(async move {
