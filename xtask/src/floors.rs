@@ -53,7 +53,11 @@ const FLOORS: [Floor; 23] = [
         imports: These(&["adapter", "format-bars", "format-hl7", "translation", "model", "process"]),
     },
     Floor { name: "simulator", height: 4, imports: These(&["model", "format-bars", "format-hl7"]) },
-    Floor { name: "cli", height: 5, imports: These(&["model", "wire", "transport"]) },
+    Floor {
+        name: "cli",
+        height: 5,
+        imports: These(&["model", "wire", "transport", "translation", "format-bars"]),
+    },
     Floor { name: "adapter-england", height: 5, imports: These(SIDECAR) },
     Floor { name: "adapter-wales", height: 5, imports: These(SIDECAR) },
     Floor { name: "adapter-scotland", height: 5, imports: These(SIDECAR) },

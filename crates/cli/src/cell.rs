@@ -7,6 +7,7 @@ use std::time::Duration;
 use bulkhead_model::{Fault, Nation};
 use bulkhead_transport::{Dialer, MAX_MESSAGE, tls_alert};
 use bulkhead_wire::status::{Problem, fault_of};
+use bulkhead_wire::v1::control_client::ControlClient;
 use bulkhead_wire::v1::ingest_client::IngestClient;
 use bulkhead_wire::v1::referrals_client::ReferralsClient;
 use tokio::time::Instant;
@@ -105,10 +106,35 @@ impl Cell {
         &self,
         call: impl AsyncFn(ReferralsClient<Channel>) -> Result<Response<T>, Status>,
     ) -> Result<T, Trouble> {
+        self.try_each(async |channel| {
+            call(ReferralsClient::new(channel).max_decoding_message_size(MAX_ANSWER)).await
+        })
+        .await
+    }
+
+    /// Commands at node after node until one answers. What is commanded is signed, so that a command that two nodes
+    /// take is one all the same.
+    ///
+    /// # Errors
+    /// What came back instead of an answer.
+    pub async fn command<T>(
+        &self,
+        call: impl AsyncFn(ControlClient<Channel>) -> Result<Response<T>, Status>,
+    ) -> Result<T, Trouble> {
+        self.try_each(async |channel| {
+            call(ControlClient::new(channel).max_decoding_message_size(MAX_ANSWER)).await
+        })
+        .await
+    }
+
+    async fn try_each<T>(
+        &self,
+        call: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+    ) -> Result<T, Trouble> {
         let end = Instant::now() + self.timeout;
         let mut last = Trouble::Silent { cause: "the context names no node".into() };
         for n in 0..self.channels.len() {
-            let Some(client) = self.referrals(n) else { break };
+            let client = self.channels[n].clone();
             let nodes_left = u32::try_from(self.channels.len() - n).unwrap_or(u32::MAX);
             let share = end.saturating_duration_since(Instant::now()) / nodes_left;
             last = match tokio::time::timeout(share, call(client)).await {

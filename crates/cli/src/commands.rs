@@ -1,9 +1,16 @@
 //! One file for each command: its arguments, what it asks, and what it shows.
 
+pub mod apply;
+pub mod audit;
 pub mod completions;
+pub mod cut;
+pub mod cuts;
 pub mod explain;
 pub mod list;
+pub mod pack;
+pub mod restore;
 pub mod send;
+pub mod set_aside;
 pub mod status;
 pub mod trace;
 pub mod watch;
@@ -32,6 +39,30 @@ pub enum Command {
     /// Show events as they happen.
     #[command(after_help = watch::HELP)]
     Watch(watch::Watch),
+    /// Cut one environment off, or all of a supplier or nation: plan, confirm, cut, prove.
+    #[command(after_help = cut::HELP)]
+    Cut(cut::Cut),
+    /// List the cuts; show one, stand by it, or take a mistaken one back.
+    #[command(after_help = cuts::HELP)]
+    Cuts(cuts::Cuts),
+    /// Bring a scope back in stages: propose, approve, canary, limited, full.
+    #[command(after_help = restore::HELP)]
+    Restore(restore::Restore),
+    /// What a cut tenant sent and nobody has released: list, show, release, reject.
+    #[command(after_help = set_aside::QUARANTINE_HELP)]
+    Quarantine(set_aside::Quarantine),
+    /// What waits for a cut to end, or for a person: list, release, divert, return, mark-handled.
+    #[command(after_help = set_aside::HELD_HELP)]
+    Held(set_aside::Held),
+    /// Write the continuity pack of a scope: what is set aside or unanswered there, to be printed.
+    #[command(after_help = pack::HELP)]
+    Pack(pack::Pack),
+    /// Who did what: show, export, and verify offline.
+    #[command(after_help = audit::HELP)]
+    Audit(audit::Audit),
+    /// Apply a directory, as a signed fact.
+    #[command(after_help = apply::HELP)]
+    Apply(apply::Apply),
     /// Explain an error code or a reason: what happened, what to check, what to do.
     #[command(after_help = explain::HELP)]
     Explain(explain::Explain),
@@ -75,6 +106,14 @@ async fn dispatch(
         Command::List(list) => list.run(global, screen).await,
         Command::Status(status) => status.run(global, screen).await,
         Command::Watch(watch) => watch.run(global, screen).await,
+        Command::Cut(cut) => cut.run(global, screen).await,
+        Command::Cuts(cuts) => cuts.run(global, screen).await,
+        Command::Restore(restore) => restore.run(global, screen).await,
+        Command::Quarantine(quarantine) => quarantine.run(global, screen).await,
+        Command::Held(held) => held.run(global, screen).await,
+        Command::Pack(pack) => pack.run(global, screen).await,
+        Command::Audit(audit) => audit.run(global, screen).await,
+        Command::Apply(apply) => apply.run(global, screen).await,
         Command::Explain(explain) => explain.run(screen),
         Command::Completions(completions) => completions.run(whole(), screen),
     }

@@ -96,21 +96,36 @@ impl Context {
     /// # Errors
     /// When the operator named is not there.
     pub fn asker(&self, nation: Nation, operator: Option<&str>) -> Result<&Pair, Error> {
-        if let Some(name) = operator {
-            let named =
-                self.operators.iter().find(|known| known.id.name() == name || known.id.as_str() == name);
-            return named.map(|operator| &operator.pair).ok_or_else(|| Error::NotInContext {
-                what: "operator",
-                name: name.to_owned(),
-                context: self.name.clone(),
-                known: self.operators.iter().map(|operator| operator.id.name().to_owned()).collect(),
-            });
+        if operator.is_some() {
+            return self.commander(Some(nation), operator).map(|operator| &operator.pair);
         }
         let of_nation = self.operators.iter().find(|operator| operator.id.nation() == nation);
         let operator = of_nation.or(self.operators.first()).map(|operator| &operator.pair);
         operator.or(self.tenants.first().map(|tenant| &tenant.pair)).ok_or_else(|| Error::BadContext {
             path: self.path.clone(),
             problem: "it has neither an operator nor a tenant to ask as".into(),
+        })
+    }
+
+    /// The operator to command as: the one named, or that nation's first, or the first that there is.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn commander(&self, nation: Option<Nation>, operator: Option<&str>) -> Result<&Operator, Error> {
+        let found = match operator {
+            Some(name) => {
+                self.operators.iter().find(|known| known.id.name() == name || known.id.as_str() == name)
+            }
+            None => {
+                let of_nation = |known: &&Operator| nation.is_none_or(|nation| known.id.nation() == nation);
+                self.operators.iter().find(of_nation)
+            }
+        };
+        found.ok_or_else(|| Error::NotInContext {
+            what: "operator",
+            name: operator.map_or_else(|| nation.map(|n| n.to_string()).unwrap_or_default(), str::to_owned),
+            context: self.name.clone(),
+            known: self.operators.iter().map(|operator| operator.id.name().to_owned()).collect(),
         })
     }
 
@@ -153,7 +168,7 @@ impl Context {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| bad(path, error.to_string()))
 }
 

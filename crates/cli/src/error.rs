@@ -72,6 +72,28 @@ pub enum Error {
         /// How many.
         count: usize,
     },
+    /// Something of a context or a command line that is no key, or a file that cannot be used.
+    #[error("{path}: {problem}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Nothing is set aside that was asked for.
+    #[error("nothing that is set aside matches")]
+    NothingMatches,
+    /// A command was not confirmed.
+    #[error("nothing was done: {0}")]
+    NotConfirmed(String),
+    /// A file that was tampered with, or is no audit file.
+    #[error("{path} does not hold: {problem}")]
+    Tampered {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what.
+        problem: String,
+    },
     /// A code without a page.
     #[error("there is no page for {0:?}")]
     NoPage(String),
@@ -102,14 +124,16 @@ impl Error {
             | Error::UnknownContext { .. }
             | Error::BadContext { .. }
             | Error::NotInContext { .. }
+            | Error::BadFile { .. }
             | Error::Several { .. } => Exit::Usage,
+            Error::NotConfirmed(_) | Error::Tampered { .. } => Exit::Failed,
             Error::Cells(troubles) => loudest(troubles).map_or(Exit::Unreachable, Trouble::exit),
             // Where a nation was silent nobody can say that there is no such referral.
             Error::NotFound { unasked, .. } => match unasked.iter().any(|(_, why)| why.is_silence()) {
                 true => Exit::Unreachable,
                 false => Exit::NotFound,
             },
-            Error::NoPage(_) => Exit::NotFound,
+            Error::NoPage(_) | Error::NothingMatches => Exit::NotFound,
             Error::Files { exit, .. } => *exit,
         }
     }
@@ -134,6 +158,10 @@ impl Error {
             }
             Error::NotFound { .. } => explain("NOT_FOUND"),
             Error::Several { .. } => Some("name the referral id, or narrow it with --tenant (BH0105)".into()),
+            Error::BadFile { .. } | Error::NotConfirmed(_) | Error::NothingMatches => None,
+            Error::Tampered { .. } => {
+                Some("compare it with an export of another day, and with the node's own file".into())
+            }
             Error::NoPage(_) => Some("`bulkhead explain` without a code lists them".into()),
             Error::Files { reason, .. } => explain(reason),
         }

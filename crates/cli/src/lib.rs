@@ -10,6 +10,7 @@
 pub mod cell;
 pub mod commands;
 pub mod context;
+mod desk;
 mod error;
 mod exit;
 mod global;

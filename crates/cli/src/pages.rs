@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 42] = pages![
+pub const PAGES: [Page; 44] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -53,6 +53,8 @@ pub const PAGES: [Page; 42] = pages![
     "BH0023" "WITHDRAWN",
     "BH0024" "DIGEST_MISMATCH",
     "BH0025" "NOT_TRANSLATABLE",
+    "BH0026" "SCOPE_UNKNOWN",
+    "BH0027" "ALREADY_CUT",
     "BH0101" "CANNOT_REACH",
     "BH0102" "WRONG_CONTEXT",
     "BH0103" "CERTIFICATE_NOT_ACCEPTED",

@@ -12,6 +12,10 @@ use crate::cell::Trouble;
 use crate::context::Context;
 use crate::screen::Paint;
 
+mod cut;
+
+pub(crate) use cut::{Account, Cut, Forced, Planned};
+
 /// Which world was asked: it stands first in every document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct World {

@@ -83,6 +83,8 @@ fn operator(written: &shape::Operator) -> Result<model::Operator, Fault> {
     Ok(model::Operator {
         id: id(&written.id, OperatorId::parse)?,
         public_key: hex(&written.public_key, "an Ed25519 public key")?,
+        supplier: written.supplier.as_ref().map(|text| id(text, SupplierId::parse)).transpose()?,
+        cuts_per_hour: written.cuts_per_hour.unwrap_or(model::Operator::CUTS_PER_HOUR),
     })
 }
 
@@ -170,11 +172,16 @@ fn reference(shape: &Shape, from: &str, to: &str) -> Option<Range<usize>> {
         .iter()
         .filter(|tenant| tenant.id.get_ref() == from)
         .flat_map(|tenant| std::iter::once(&tenant.supplier).chain(&tenant.successor_of));
+    let of_operators = shape
+        .operators
+        .iter()
+        .filter(|operator| operator.id.get_ref() == from)
+        .filter_map(|operator| operator.supplier.as_ref());
     let of_service = service_of(shape, from).into_iter().flat_map(|service| {
         let grants = service.grants.iter().flatten();
         std::iter::once(&service.host).chain(grants).chain(&service.fallback)
     });
-    of_tenants.chain(of_service).find(|text| text.get_ref() == to).map(Spanned::span)
+    of_tenants.chain(of_operators).chain(of_service).find(|text| text.get_ref() == to).map(Spanned::span)
 }
 
 fn service_of<'a>(shape: &'a Shape, id: &str) -> Option<&'a shape::Service> {

@@ -37,6 +37,9 @@ pub enum Error {
         /// The name.
         node: String,
     },
+    /// The directory of early closings cannot be used.
+    #[error("the closings that are kept on this node's disk: {0}")]
+    Closings(std::io::Error),
 }
 
 impl Error {
@@ -44,7 +47,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::File(_) | Error::NameTaken { .. } => Fault::Caller,
-            Error::Log { .. } | Error::NotReadBack { .. } => Fault::Unavailable,
+            Error::Log { .. } | Error::NotReadBack { .. } | Error::Closings(_) => Fault::Unavailable,
         }
     }
 }

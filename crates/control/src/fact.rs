@@ -1,14 +1,18 @@
 //! Records of `control.<nation>`: bytes both ways.
 
 use bulkhead_log::{Entry, Record};
-use bulkhead_model::Pulse;
-use bulkhead_wire::v1::{ControlRecord, DirectoryFact, control_record::Fact as WireFact};
-use bulkhead_wire::{Unreadable, pulse_from_wire, time_to_wire};
+use bulkhead_model::{Moment, Nation, Pulse};
+use bulkhead_wire::fact::SignedFact;
+use bulkhead_wire::v1::{
+    ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record::Fact as WireFact,
+};
+use bulkhead_wire::{Unreadable, pulse_from_wire, time_from_wire, time_to_wire};
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
 use ring::digest::{SHA256, digest};
 
+use crate::authority::{Copy, Refused};
 use crate::{FileError, parse_directory};
 
 /// Of the directory the newest counts, so all of them have one key in the compacted topic.
@@ -19,6 +23,8 @@ const DIRECTORY_KEY: &[u8] = b"directory";
 pub(crate) enum Fact {
     /// The whole directory.
     Directory(DirectoryText),
+    /// A copy of what an operator signed; nothing of it is believed yet.
+    Signed(Box<Copy>),
     /// A node says that it is there.
     Pulse(Pulse),
 }
@@ -38,6 +44,8 @@ pub(crate) enum Unheard {
     Digest,
     #[error("its directory is not whole: {0}")]
     Directory(#[from] FileError),
+    #[error("{0}")]
+    Refused(#[from] Refused),
 }
 
 impl Fact {
@@ -48,8 +56,55 @@ impl Fact {
             WireFact::Directory(fact) if *sha256(&fact.toml) != *fact.digest => Err(Unheard::Digest),
             WireFact::Directory(fact) => Ok(Fact::Directory(DirectoryText(fact.toml))),
             WireFact::Pulse(fact) => Ok(Fact::Pulse(pulse_from_wire(fact)?)),
+            WireFact::Signed(copy) => {
+                let here = Moment { position: entry.offset, at: entry.at };
+                Ok(Fact::Signed(Box::new(read_copy(copy, here)?)))
+            }
         }
     }
+}
+
+/// What is appended for a copy of a signed fact. `number` is random: every copy has a key of its own, so that
+/// compacting loses none.
+pub(crate) fn signed_record(
+    fact: &SignedFact,
+    node: &str,
+    now: Timestamp,
+    taken_at: Option<Timestamp>,
+    home: Option<(Nation, Moment)>,
+    number: [u8; 8],
+) -> Record {
+    let copy = SignedCopy {
+        fact: Some(fact.to_wire()),
+        node: node.to_owned(),
+        taken_at: taken_at.map(time_to_wire),
+        home: home.map(|(nation, moment)| HomePlace {
+            nation: nation.to_string(),
+            position: moment.position,
+            at: Some(time_to_wire(moment.at)),
+        }),
+        audit: None,
+    };
+    let key = [b"fact/", &fact.id().0[..], b"/", &number].concat();
+    let record = ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Signed(copy)) };
+    Record { key: key.into(), value: record.encode_to_vec().into() }
+}
+
+fn read_copy(wire: SignedCopy, here: Moment) -> Result<Copy, Unheard> {
+    let home = match wire.home {
+        None => None,
+        Some(home) => {
+            let nation = home.nation.parse().map_err(|_| Unreadable::Field("home nation"))?;
+            let at = home.at.and_then(time_from_wire).ok_or(Unreadable::Field("home time"))?;
+            Some((nation, Moment { position: home.position, at }))
+        }
+    };
+    Ok(Copy {
+        fact: SignedFact::from_wire(wire.fact.ok_or(Unreadable::Field("fact"))?),
+        here,
+        taken_at: wire.taken_at.and_then(time_from_wire),
+        home,
+    })
 }
 
 impl DirectoryText {

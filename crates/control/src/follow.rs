@@ -14,14 +14,15 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::Error;
+use crate::authority::{Copy, Judged};
+use crate::book::Book;
 use crate::fact::{Fact, Unheard};
 
 /// The loop that follows `control.<nation>`. [`Following`] is its handle.
 pub struct Follower {
     log: Arc<dyn Log>,
     nation: Nation,
-    directory: watch::Sender<Arc<Directory>>,
-    cuts: watch::Sender<Arc<Cuts>>,
+    book: Book,
     pulses: watch::Sender<Arc<Pulses>>,
     position: Arc<AtomicU64>,
     caught_up: watch::Sender<bool>,
@@ -37,6 +38,8 @@ pub struct Following {
     /// The newest pulse of each node.
     pub pulses: watch::Receiver<Arc<Pulses>>,
     position: Arc<AtomicU64>,
+    /// All that is known of authority, for the service that answers operators.
+    pub book: Book,
     caught_up: watch::Receiver<bool>,
 }
 
@@ -58,19 +61,19 @@ impl Following {
 impl Follower {
     /// A follower that has not read anything.
     pub fn new(log: Arc<dyn Log>, nation: Nation) -> (Self, Following) {
-        let (directory, directory_seen) = watch::channel(Arc::default());
-        let (cuts, cuts_seen) = watch::channel(Arc::default());
+        let book = Book::new(nation);
         let (pulses, pulses_seen) = watch::channel(Arc::default());
         let (caught_up, caught_up_seen) = watch::channel(false);
         let position = Arc::new(AtomicU64::new(0));
         let following = Following {
-            directory: directory_seen,
-            cuts: cuts_seen,
+            directory: book.directory(),
+            cuts: book.cuts(),
             pulses: pulses_seen,
             position: position.clone(),
+            book: book.clone(),
             caught_up: caught_up_seen,
         };
-        (Self { log, nation, directory, cuts, pulses, position, caught_up }, following)
+        (Self { log, nation, book, pulses, position, caught_up }, following)
     }
 
     /// Follows until the drain begins.
@@ -101,7 +104,19 @@ impl Follower {
     }
 
     fn hear(&self, entry: &Entry) {
-        let heard = Fact::read(entry).and_then(|fact| self.follow(entry, fact));
+        let heard = match Fact::read(entry) {
+            Ok(Fact::Pulse(pulse)) => {
+                // Five a second of each node: no fact of authority, and no new position of what is cut.
+                self.pulses.send_modify(|pulses| Arc::make_mut(pulses).hear(pulse, entry.at));
+                Ok(())
+            }
+            read => {
+                let heard = read.and_then(|fact| self.follow(entry, fact));
+                // After the fact itself: whoever sees the position sees what follows from it.
+                self.book.at(entry.offset);
+                heard
+            }
+        };
         let labels = [
             ("nation", self.nation.as_str()),
             ("outcome", if heard.is_ok() { "followed" } else { "unreadable" }),
@@ -110,8 +125,7 @@ impl Follower {
         if let Err(why) = heard {
             error!(
                 nation = %self.nation, place = %entry.pointer(), %why,
-                "a record of the control log cannot be read and changes nothing on this node; \
-                 is this node older than the one that wrote it?"
+                "a record of the control log changes nothing on this node"
             );
         }
     }
@@ -120,24 +134,26 @@ impl Follower {
         match fact {
             Fact::Directory(text) => {
                 let directory = text.parse(&entry.pointer().to_string())?;
-                info!(
-                    nation = %self.nation, position = entry.offset,
-                    tenants = directory.tenants().count(), services = directory.services().count(),
-                    "the directory is in force"
-                );
-                let directory = Arc::new(directory);
-                self.cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.clone()));
-                self.directory.send_replace(directory);
+                let (tenants, services) = (directory.tenants().count(), directory.services().count());
+                self.book.hear_unsigned(directory)?;
+                info!(nation = %self.nation, position = entry.offset, tenants, services, "the directory is in force");
             }
-            Fact::Pulse(pulse) => {
-                // Five a second of each node: no fact of authority, and no new position of what is cut.
-                self.pulses.send_modify(|pulses| Arc::make_mut(pulses).hear(pulse, entry.at));
-                return Ok(());
-            }
+            Fact::Signed(copy) => self.hear_signed(&copy)?,
+            Fact::Pulse(_) => {}
         }
-        // After the fact itself: whoever sees the position sees what follows from it.
-        self.cuts.send_modify(|cuts| Arc::make_mut(cuts).position = entry.offset);
         Ok(())
+    }
+
+    fn hear_signed(&self, copy: &Copy) -> Result<(), Unheard> {
+        let fact = bulkhead_wire::fact::hex(&copy.fact.id().0);
+        match self.book.hear(copy) {
+            Judged::Counts(effect) => {
+                info!(nation = %self.nation, position = copy.here.position, fact, ?effect, "a signed fact counts");
+                Ok(())
+            }
+            Judged::Repeat => Ok(()),
+            Judged::Refused(refused) => Err(refused.into()),
+        }
     }
 }
 

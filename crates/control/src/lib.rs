@@ -1,24 +1,43 @@
 //! Authority: the control log of a nation, followed by every node, and what an operator appends to it.
 //!
 //! ```text
-//! directory.toml ── publish_directory ──▶ control.<nation> ── Follower ──▶ Arc<Directory>, Arc<Cuts>
+//! directory.toml ── publish_directory ──▶ control.<nation> ── Follower ──▶ Authority ──▶ Arc<Directory>, Arc<Cuts>
+//! operator ── signed fact ── Service ─────▶      ▲                             ▲
+//!                               └── an early closing: in force at once ────────┘
 //! ```
 //!
-//! The directory is the first fact of authority. Commands that cut and restore will be facts of the same
-//! log, followed by the same [`Follower`].
+//! The first directory comes from a file. All else is a fact that an operator signed: every node verifies it and
+//! judges by its place and its append time whether it counts. Start reading at `authority.rs`.
 
+mod account;
 mod apply;
+mod audit;
+mod authority;
+mod book;
+mod carrier;
+mod closings;
 mod directory_file;
 mod error;
 mod fact;
 mod follow;
 mod place;
+mod plan;
 mod pulse;
+mod scribe;
+mod service;
 mod shape;
 
 pub use apply::{Published, publish_directory};
+pub use audit::{Audit, Note};
+pub use authority::{
+    Authority, Copy, Effect, Judged, LIFE, Order, Ordered, Outcome, Proposal, Refused, Timeline,
+    TimelineEntry,
+};
+pub use book::Book;
+pub use carrier::{Carrier, FarDesk};
 pub use directory_file::parse_directory;
 pub use error::Error;
 pub use follow::{Follower, Following};
 pub use place::FileError;
 pub use pulse::{DEFAULT_INTERVAL, Pulse, PulseConfig};
+pub use service::{Closer, Service, ServiceParts};

@@ -81,4 +81,6 @@ pub(crate) struct Identifier {
 pub(crate) struct Operator {
     pub(crate) id: Text,
     pub(crate) public_key: Text,
+    pub(crate) supplier: Option<Text>,
+    pub(crate) cuts_per_hour: Option<u32>,
 }

@@ -72,7 +72,7 @@ impl Referrals for Service {
         let filter = filter(&viewer, request.get_ref())?;
         let ledger = self.shared.parts.ledger.clone();
         let (rows, total) = aside(move || ledger.list(&filter)).await?;
-        let referrals = rows.iter().map(show::referral).collect();
+        let referrals = rows.iter().map(bulkhead_ledger::referral_to_wire).collect();
         Ok(Response::new(ListReferralsResponse { referrals, total }))
     }
 

@@ -118,7 +118,7 @@ impl Watcher {
                 // An earlier attempt's; what is watched was accepted after it.
                 continue;
             }
-            let referral = show::referral(&row);
+            let referral = bulkhead_ledger::referral_to_wire(&row);
             if !self.viewer.sees(&row.facts.tenant, row.referral.lifecycle.destination()) {
                 return Ok(None);
             }

@@ -15,7 +15,9 @@ use crate::follow::{Follower, blocking, ends};
 use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
-use crate::{AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, aside, query, store, waiting};
+use crate::{
+    AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, account, aside, query, store, waiting,
+};
 
 /// What a ledger is made with.
 #[derive(Debug, Clone)]
@@ -94,6 +96,41 @@ impl Ledger {
     /// priority, then oldest first. Milliseconds and more on a large ledger.
     pub fn list(&self, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
         self.read("listing", |connection| query::list(connection, filter))
+    }
+
+    /// What a tenant sent, accepted at or after `since`, by state.
+    pub fn sent_since(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<(State, u64)>, Error> {
+        self.read("counting", |connection| account::sent_since(connection, tenant, since))
+    }
+
+    /// What is for a tenant and not settled, by state.
+    pub fn open_to(&self, tenant: &TenantId) -> Result<Vec<(State, u64)>, Error> {
+        self.read("counting", |connection| account::open_to(connection, tenant))
+    }
+
+    /// How many of a tenant's referrals are not settled: from it, to it, and of both those above routine.
+    pub fn open_counts(&self, tenant: &TenantId) -> Result<[u64; 3], Error> {
+        self.read("counting", |connection| account::open_counts(connection, tenant))
+    }
+
+    /// When the last of what a tenant sent was accepted.
+    pub fn last_accepted(&self, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
+        self.read("asking for the last", |connection| account::last_accepted(connection, tenant))
+    }
+
+    /// When the last hand-over to a tenant was begun.
+    pub fn last_offered(&self, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
+        self.read("asking for the last", |connection| account::last_offered(connection, tenant))
+    }
+
+    /// What a tenant sent at or after `since` and others have, newest first, and how many in all.
+    pub fn handed_over(
+        &self,
+        tenant: &TenantId,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<Row>, u64), Error> {
+        self.read("listing", |connection| account::handed_over(connection, tenant, since, limit))
     }
 
     /// How many referrals are in each state, by sender and receiver.

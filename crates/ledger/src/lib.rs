@@ -7,6 +7,7 @@
 //! What counts is decided in `model`: the claim book says which events count, the fold says what they make of a
 //! referral. This crate stores, refolds and finds.
 
+mod account;
 mod aside;
 mod batch;
 mod case;
@@ -24,6 +25,7 @@ mod query;
 mod recent;
 mod row;
 mod schema;
+mod show;
 mod store;
 mod waiting;
 mod writer;
@@ -36,3 +38,4 @@ pub use error::Error;
 pub use follow::Follower;
 pub use handle::{Config, Ledger};
 pub use row::{AlertCode, AlertCount, Change, Count, Filter, Row, Step, Waiting};
+pub use show::referral_to_wire;

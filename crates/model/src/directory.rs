@@ -132,6 +132,15 @@ pub struct Operator {
     pub id: OperatorId,
     /// Ed25519 public key, hex.
     pub public_key: String,
+    /// The supplier that it works for, if it does: it approves no restore of that supplier's tenants.
+    pub supplier: Option<SupplierId>,
+    /// How many cuts it may make in an hour before a second person must agree.
+    pub cuts_per_hour: u32,
+}
+
+impl Operator {
+    /// The budget of one whose directory does not say.
+    pub const CUTS_PER_HOUR: u32 = 3;
 }
 
 /// What does not fit together.
@@ -205,6 +214,9 @@ impl Directory {
         }
         for operator in operators {
             let id = operator.id.clone();
+            for supplier in &operator.supplier {
+                present(directory.suppliers.contains_key(supplier), &id, supplier)?;
+            }
             once(directory.operators.insert(id.clone(), operator).is_none(), &id)?;
         }
         Ok(directory)
@@ -259,6 +271,11 @@ impl Directory {
     /// The operator of that id.
     pub fn operator(&self, id: &OperatorId) -> Option<&Operator> {
         self.operators.get(id)
+    }
+
+    /// Every operator.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        self.operators.values()
     }
 
     /// Every service.

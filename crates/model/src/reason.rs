@@ -55,11 +55,15 @@ pub enum Code {
     DigestMismatch,
     /// What must be shown has no place in the receiver's format.
     NotTranslatable,
+    /// Nothing of that name can be cut, or no such cut was made.
+    ScopeUnknown,
+    /// An active cut covers it already.
+    AlreadyCut,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 27] = [
         Code::TenantCut,
         Code::DestinationCut,
         Code::TenantUnknown,
@@ -85,6 +89,8 @@ impl Code {
         Code::Withdrawn,
         Code::DigestMismatch,
         Code::NotTranslatable,
+        Code::ScopeUnknown,
+        Code::AlreadyCut,
     ];
 
     /// As it is written on the wire, in JSON and on screens.
@@ -115,6 +121,8 @@ impl Code {
             Code::Withdrawn => "WITHDRAWN",
             Code::DigestMismatch => "DIGEST_MISMATCH",
             Code::NotTranslatable => "NOT_TRANSLATABLE",
+            Code::ScopeUnknown => "SCOPE_UNKNOWN",
+            Code::AlreadyCut => "ALREADY_CUT",
         }
     }
 

@@ -124,7 +124,7 @@ fn refused_for(code: Code) -> Refusal {
             return Refusal::from(problem).after(SOON);
         }
         Code::NotOwner | Code::NodeUnsure | Code::LogUnavailable => return not_now(),
-        Code::PlanChanged | Code::DigestMismatch => {
+        Code::PlanChanged | Code::DigestMismatch | Code::ScopeUnknown | Code::AlreadyCut => {
             (Proxy, K::ServerError, I::Exception, "the broker could not keep the message")
         }
     };

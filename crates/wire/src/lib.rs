@@ -3,8 +3,10 @@
 //! The generated messages are [`v1`]; nothing outside this crate's conversions treats them as domain types.
 
 mod accepted;
+pub mod audit;
 mod envelope;
 mod event;
+pub mod fact;
 mod pulse;
 pub mod record;
 pub mod status;

@@ -113,7 +113,7 @@ pub fn fault_of(code: Code) -> Fault {
         Code::InvalidEnvelope | Code::PayloadTooLarge | Code::NotTranslatable | Code::DigestMismatch => {
             Fault::Caller
         }
-        Code::ServiceUnknown => Fault::NotFound,
+        Code::ServiceUnknown | Code::ScopeUnknown => Fault::NotFound,
         Code::TenantCut
         | Code::DestinationCut
         | Code::TenantUnknown
@@ -122,7 +122,9 @@ pub fn fault_of(code: Code) -> Fault {
         | Code::CredentialExpired
         | Code::SecondPersonNeeded
         | Code::SignatureInvalid => Fault::Denied,
-        Code::ConflictingDuplicate | Code::PlanChanged | Code::Withdrawn => Fault::Conflict,
+        Code::ConflictingDuplicate | Code::PlanChanged | Code::Withdrawn | Code::AlreadyCut => {
+            Fault::Conflict
+        }
         Code::QuotaExceeded => Fault::Overloaded,
         Code::NotOwner | Code::NodeUnsure | Code::LogUnavailable => Fault::Unavailable,
         Code::Unreadable

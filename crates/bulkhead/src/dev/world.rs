@@ -125,6 +125,9 @@ pub(super) const TENANTS: [DemoTenant; 8] = [
     },
 ];
 
+/// More than a real directory would allow: in a demo world people try things out, and tests cut all the time.
+const CUTS_PER_HOUR: u32 = 100_000;
+
 /// The people who may ask: two a nation.
 pub(super) fn operators() -> impl Iterator<Item = (Nation, String)> {
     Nation::ALL
@@ -164,6 +167,7 @@ pub(super) fn directory(public_key: impl Fn(&str) -> String) -> String {
             "[[operators]]",
             &format!("id = \"{nation}/{name}\""),
             &format!("public_key = {:?}", public_key(&name)),
+            &format!("cuts_per_hour = {CUTS_PER_HOUR}"),
         ]);
     }
     text

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bulkhead_control::{self as control, Follower as ControlFollower, Following, Pulse, publish_directory};
+use bulkhead_control::{
+    self as control, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Pulse,
+    Service as Control, ServiceParts, publish_directory,
+};
 use bulkhead_ingest::Service as Ingest;
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
 use bulkhead_log::Log;
@@ -121,11 +124,33 @@ impl Node {
         let pulse = Pulse::new(pulse, log.clone(), following.clone(), lease.clone(), authority);
         let pulse_drain = last.clone();
         followers.spawn(async move { Ok(pulse.run(pulse_drain).await?) });
+        let audit = Audit::open(&config.data_dir, &config.routing.node).context("the audit file")?;
+        let (control, closer) = Control::new(ServiceParts {
+            log: log.clone(),
+            ledger: ledger.clone(),
+            book: following.book.clone(),
+            pulses: following.pulses.clone(),
+            node: config.routing.node.clone(),
+            nation: config.nation,
+            data_dir: config.data_dir.clone(),
+            audit,
+        })
+        .await?;
+        for (nation, far) in &config.routing.far {
+            let nodes =
+                far.addresses.iter().map(|address| routing_parts.dialer.channel(address, &far.server_name));
+            let far = FarDesk { nation: *nation, nodes: nodes.collect::<Result<_, _>>()? };
+            let carrier = Carrier::new(following.book.clone(), config.nation, far);
+            followers.spawn(ended_with(carrier.run(last.clone()), last.clone()));
+        }
+        let closer_drain = last.clone();
+        followers.spawn(async move { Ok(closer.run(closer_drain).await?) });
         let ingest = ingest(&config, routing_parts, &routing, health.clone(), &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
-        parts.spawn(serve(config.clone(), grpc, following.clone(), ingest, delivery, door, drain.clone()));
+        let doors = Doors { ingest, delivery, door, control };
+        parts.spawn(serve(config.clone(), grpc, following.clone(), doors, drain.clone()));
         ledger.caught_up().await?;
         serving.met();
 
@@ -151,6 +176,13 @@ impl Node {
 
 async fn ended(part: impl Future<Output = ()>) -> Result<()> {
     part.await;
+    Ok(())
+}
+
+/// A part that goes on until the drain and has no other way to end well.
+async fn ended_with(part: impl Future<Output = ()>, drain: Drain) -> Result<()> {
+    part.await;
+    drain.started().await;
     Ok(())
 }
 
@@ -180,15 +212,22 @@ fn ingest(config: &NodeConfig, with: Parts, routing: &Routing, health: Health, d
     )
 }
 
+/// The services behind the port.
+struct Doors {
+    ingest: Ingest,
+    delivery: DeliveryService,
+    door: DoorService,
+    control: Control,
+}
+
 async fn serve(
     config: NodeConfig,
     listener: TcpListener,
     following: Following,
-    ingest: Ingest,
-    delivery: DeliveryService,
-    door: DoorService,
+    doors: Doors,
     drain: Drain,
 ) -> Result<()> {
+    let Doors { ingest, delivery, door, control } = doors;
     let connections = Connections::new();
     let Following { directory, cuts, .. } = following;
     let acceptor = Acceptor::new(bulkhead_transport::Config {
@@ -210,6 +249,7 @@ async fn serve(
         .add_service(reflection)
         .add_service(ingest.ingest_server())
         .add_service(ingest.referrals_server())
+        .add_service(control.server())
         .add_service(
             v1::delivery_server::DeliveryServer::new(delivery)
                 .max_decoding_message_size(MAX_MESSAGE)

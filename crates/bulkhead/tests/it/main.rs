@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod commands;
+mod cut;
 mod dev;
 mod kill_campaign;
 mod privacy;

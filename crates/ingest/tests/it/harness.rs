@@ -85,8 +85,12 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
         fallback: None,
     };
     let services = vec![service("england/riverside", RIVERSIDE, "1"), service("england/north", NORTH, "2")];
-    let operators =
-        vec![Operator { id: OperatorId::parse("england/duty").unwrap(), public_key: String::new() }];
+    let operators = vec![Operator {
+        id: OperatorId::parse("england/duty").unwrap(),
+        public_key: String::new(),
+        supplier: None,
+        cuts_per_hour: Operator::CUTS_PER_HOUR,
+    }];
     let suppliers = vec![Supplier { id: supplier.clone(), name: "Meridian".into() }];
     Directory::new(suppliers, tenants, services, operators).unwrap()
 }

@@ -1,17 +1,19 @@
 //! What lies in `proto/fixtures`: a value of the model for each file, written out in full.
 
 use bulkhead_model::{
-    CaseId, Claim, Code, CutId, Digest, Envelope, Event, Kind, MessageId, Nation, Numbered, Payload, Place,
-    Priority, Pulse, Reason, ReferralId, ServiceAddress, State, TenantId,
+    CaseId, Claim, Code, CutId, Digest, Direction, Envelope, Event, Kind, MessageId, Nation, Numbered, OperatorId,
+    Payload, Place, Priority, Pulse, Reason, ReferralId, Scope, ServiceAddress, State, TenantId,
 };
+use bulkhead_wire::fact::{Command, Header, HeaderScope, Statement};
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};
-use bulkhead_wire::v1::{ControlRecord, DirectoryFact, control_record};
+use bulkhead_wire::v1::{AuditHead, ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record};
 use bulkhead_wire::{
     Accepted, Author, EventRecord, Facts, ReadEvent, Unreadable, pulse_to_wire, time_to_wire,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
+use ring::signature::Ed25519KeyPair;
 
 /// A record of any kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -360,7 +362,15 @@ fn control() -> Vec<(&'static str, Record)> {
         at: Some(time_to_wire(at("2026-03-01T11:00:00Z"))),
         fact: Some(control_record::Fact::Pulse(pulse_to_wire(&pulse))),
     };
-    vec![("control-directory", Record::Control(record)), ("control-pulse", Record::Control(pulse))]
+    let signed = ControlRecord {
+        at: Some(time_to_wire(at("2026-03-01T09:30:00.000125Z"))),
+        fact: Some(control_record::Fact::Signed(signed_cut())),
+    };
+    vec![
+        ("control-directory", Record::Control(record)),
+        ("control-pulse", Record::Control(pulse)),
+        ("control-signed", Record::Control(signed)),
+    ]
 }
 
 /// SHA-256 of the directory's text.
@@ -368,3 +378,37 @@ const DIRECTORY_DIGEST: [u8; 32] = [
     0x3a, 0x2a, 0x1b, 0xc0, 0x1f, 0x07, 0xd0, 0x75, 0x5d, 0x3d, 0xef, 0x78, 0x4d, 0x2c, 0x9f, 0x17, 0xca,
     0xb7, 0x24, 0x27, 0x4e, 0xac, 0xbc, 0xe2, 0xfd, 0x2b, 0x2d, 0xa1, 0xe9, 0x5b, 0xf7, 0x7f,
 ];
+
+/// Signed with a key that anybody may know; Ed25519 signs the same bytes alike each time.
+fn signed_cut() -> SignedCopy {
+    let command = Command::Cut {
+        direction: Direction::Both,
+        since: at("2026-03-01T08:00:00Z"),
+        drain_clean: true,
+        reason: "credentials were seen for sale".into(),
+        plan: DIGEST,
+        tenants: vec![tenant("wales/wast-111")],
+    };
+    let header = Header {
+        kind: command.kind(),
+        nation: Nation::Wales,
+        scope: HeaderScope::Of(Scope::Tenant(tenant("wales/wast-111"))),
+        signed_at: at("2026-03-01T09:29:59.500Z"),
+        expires_at: at("2026-03-01T09:31:59.500Z"),
+        seen: 41,
+        nonce: *b"sixteen bytes it",
+        operator: OperatorId::parse("wales/wales-duty").unwrap(),
+    };
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    SignedCopy {
+        fact: Some(Statement { header, command }.sign(&key).to_wire()),
+        node: "wales-1".into(),
+        taken_at: Some(time_to_wire(at("2026-03-01T09:29:59.750Z"))),
+        home: Some(HomePlace {
+            nation: "wales".into(),
+            position: 44,
+            at: Some(time_to_wire(at("2026-03-01T09:29:59.800Z"))),
+        }),
+        audit: Some(AuditHead { count: 12, digest: Bytes::from_static(&DIGEST) }),
+    }
+}

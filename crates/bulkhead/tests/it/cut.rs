@@ -1,0 +1,107 @@
+//! A cut and the way back, by the commands that a person types, against the whole demo world.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Country, country, eventually};
+
+const TENANT: &str = "wales/wast-111";
+
+impl Country {
+    /// Cuts a tenant off and says the name of the cut.
+    async fn cut(&self, scope: &str, operator: &str) -> String {
+        let cut = ["cut", scope, "--reason", "seen for sale", "--since", "now", "--yes", "--as", operator];
+        let told = self.asked(&cut).await;
+        assert_eq!((&told["in_force"], &told["demo"]), (&true.into(), &true.into()), "{told}");
+        told["cut_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn stage(&self, cut: &str, operator: &str) -> String {
+        let listed = self.asked(&["cuts", "--as", operator]).await;
+        let cuts = listed["cuts"].as_array().unwrap();
+        let found = cuts.iter().find(|one| one["cut_id"] == cut);
+        found.map_or_else(|| "unknown".into(), |one| one["stage"].as_str().unwrap().to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_cuts_and_two_persons_bring_it_back() {
+    let country = country().await;
+    let plan = ["cut", TENANT, "--reason", "look", "--since", "2h", "--plan", "--as", "wales-duty"];
+    let planned = country.asked(&plan).await;
+    assert_eq!(planned["plan"]["tenants"][0]["tenant"], TENANT);
+    assert_eq!(planned["plan"]["last_path"][0], "wales/wast-111-triage");
+    let not_covered = planned["plan"]["not_covered"].as_array().unwrap();
+    assert!(not_covered.contains(&"england/nhs111-north".into()), "{planned}");
+    assert_eq!(planned["cut_id"], Value::Null);
+
+    let cut = country.cut(TENANT, "wales-duty").await;
+    assert_eq!(country.stage(&cut, "wales-lead").await, "in-force");
+    // The home nation's cut of its own tenant stands in every other nation.
+    for operator in ["england-duty", "scotland-duty", "northern-ireland-duty"] {
+        eventually(&format!("{operator} sees it"), async || {
+            (country.stage(&cut, operator).await == "in-force").then_some(())
+        })
+        .await;
+    }
+    let again = ["cut", TENANT, "--reason", "x", "--since", "now", "--yes", "--as", "wales-duty"];
+    let said = country.bulkhead(&again).await;
+    assert!(said.code != 0 && said.stderr.contains("ALREADY_CUT"), "{} {}", said.code, said.stderr);
+
+    let certificate = "ab".repeat(32);
+    let propose =
+        ["restore", &cut, "propose", "--evidence", "rebuilt", "--certificate", &certificate, "--yes"];
+    country.asked(&[&propose[..], &["--as", "wales-duty"]].concat()).await;
+    let approve = |who| ["restore", cut.as_str(), "approve", "--yes", "--as", who];
+    let alone = country.bulkhead(&approve("wales-duty")).await;
+    assert!(
+        alone.code == 3 && alone.stderr.contains("SECOND_PERSON_NEEDED"),
+        "{} {}",
+        alone.code,
+        alone.stderr
+    );
+    country.asked(&approve("wales-lead")).await;
+    for step in [
+        &["advance", "canary", "--with", "wales/ooh-cardiff"][..],
+        &["advance", "limited", "--per-minute", "60"],
+        &["advance", "full"],
+    ] {
+        country.asked(&[&["restore", &cut][..], step, &["--yes", "--as", "wales-lead"]].concat()).await;
+    }
+    assert_eq!(country.stage(&cut, "wales-duty").await, "restored");
+    let shown = country.asked(&["cuts", "show", &cut, "--as", "wales-duty"]).await;
+    let steps: Vec<_> = shown["steps"].as_array().unwrap().iter().map(|step| step["what"].clone()).collect();
+    assert_eq!(steps.len(), 6, "{steps:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_is_still_in_force_after_a_restart_and_the_audit_holds() {
+    let country = country().await;
+    let cut = country.cut(TENANT, "wales-duty").await;
+    let country = country.restarted(&[]).await;
+    assert_eq!(country.stage(&cut, "wales-duty").await, "in-force");
+    let withdraw = ["cuts", "withdraw", &cut, "--reason", "a drill", "--yes", "--as"];
+    let first = country.asked(&[&withdraw[..], &["wales-duty"]].concat()).await;
+    assert_eq!(first["pending"], true);
+    country.asked(&[&withdraw[..], &["wales-lead"]].concat()).await;
+    assert_eq!(country.stage(&cut, "wales-duty").await, "withdrawn");
+
+    // Another nation's operator, and one who does not exist for this scope.
+    let foreign =
+        country.bulkhead(&["cuts", "withdraw", &cut, "--reason", "x", "--yes", "--as", "england-duty"]).await;
+    assert_ne!(foreign.code, 0);
+    let unknown = ["cut", "wales/nobody", "--reason", "x", "--since", "now", "--yes", "--as", "wales-duty"];
+    assert_eq!(country.bulkhead(&unknown).await.code, 4);
+
+    let file = country.place.path().join("audit.jsonl").display().to_string();
+    assert_eq!(country.bulkhead(&["audit", "export", &file, "--as", "wales-duty"]).await.code, 0);
+    assert_eq!(country.bulkhead(&["audit", "verify", &file]).await.code, 0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"command\":\"withdraw\"") && !text.contains(&file));
+    fs::write(&file, text.replacen("wales/wales-duty", "wales/wales-lead", 1)).unwrap();
+    assert_eq!(country.bulkhead(&["audit", "verify", &file]).await.code, 1);
+    let shorter: Vec<_> = text.lines().collect();
+    fs::write(&file, shorter[..shorter.len() - 1].join("\n") + "\n").unwrap();
+    assert_eq!(country.bulkhead(&["audit", "verify", &file]).await.code, 1);
+}

@@ -1,0 +1,169 @@
+//! `bulkhead audit`: who did what; exported with its signed head, and verified without any cell.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bulkhead_wire::audit::{Entry, Verified, read, verify};
+use bulkhead_wire::v1;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::desk::{Desk, Desked};
+use crate::global::Output;
+use crate::table::Table;
+use crate::view::Look;
+use crate::{Error, Exit, Global, Screen};
+
+/// The end of its help.
+pub const HELP: &str = "\
+Every command is noted by the node that took it, refused ones too: the intent before, the outcome after. The
+entries of a node are chained and signed. An export ends with the signed head, so that a shortened one is noticed;
+compare its key with the one that `audit show` prints.
+
+Examples:
+  bulkhead audit show --as wales-duty
+  bulkhead audit export wales.jsonl --as wales-duty
+  bulkhead audit verify wales.jsonl
+
+Exit codes: 0 done, or the file holds; 1 the file does not hold; 2 wrong usage; 3 not permitted; 5 cannot reach.";
+
+/// The arguments of `bulkhead audit`.
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What to do with the audit file.
+#[derive(Debug, Clone, Subcommand)]
+pub enum What {
+    /// Show what was commanded, newest last.
+    Show {
+        /// Only from this number on.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+    },
+    /// Check an export: nothing changed, left out, moved or missing at its end. Needs no cell.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The key that it must be signed with, hex.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Write the whole file with its signed head.
+    Export {
+        /// Where to.
+        file: PathBuf,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    desk: Desked,
+    entries: Vec<Entry>,
+    head: &'a Verified,
+}
+
+impl Audit {
+    /// Shows, exports or verifies.
+    ///
+    /// # Errors
+    /// When the cell does not answer, or a file does not hold.
+    pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
+        match self.what {
+            What::Verify { file, key } => {
+                let text = read_file(&file)?;
+                let tampered = |problem: String| Error::Tampered { path: file.clone(), problem };
+                let verified = verify(&text).map_err(|error| tampered(error.to_string()))?;
+                if key.is_some_and(|key| !key.eq_ignore_ascii_case(&verified.key)) {
+                    return Err(tampered(format!("it is signed by {} and not by that key", verified.key)));
+                }
+                match screen.output() {
+                    Output::Text => screen.data(&holds(&verified)),
+                    Output::Json | Output::Jsonl => screen.json(&verified),
+                }
+                Ok(Exit::Done)
+            }
+            What::Export { file } => {
+                let desk = Desk::open(global, None)?;
+                let text = fetch(&desk).await?;
+                fs::write(&file, &text).map_err(|error| bad(&file, error.to_string()))?;
+                let tampered = |error: bulkhead_wire::audit::Tampered| Error::Tampered {
+                    path: file.clone(),
+                    problem: format!("as the cell sent it: {error}"),
+                };
+                screen.data(&holds(&verify(&text).map_err(tampered)?));
+                Ok(Exit::Done)
+            }
+            What::Show { from } => {
+                let desk = Desk::open(global, None)?;
+                let text = fetch(&desk).await?;
+                let head = verify(&text).map_err(|error| Error::Tampered {
+                    path: "the cell's own file".into(),
+                    problem: error.to_string(),
+                })?;
+                let entries = text.lines().filter_map(read).map(|(entry, _)| entry);
+                let entries: Vec<Entry> = entries.filter(|entry| entry.number >= from).collect();
+                match screen.output() {
+                    Output::Text => screen.data(&shown(&desk, &entries, &head, &Look::here(screen.paint()))),
+                    Output::Json => screen.json(&Shown { desk: desk.desked(), entries, head: &head }),
+                    Output::Jsonl => entries.iter().for_each(|entry| screen.json_line(entry)),
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+async fn fetch(desk: &Desk) -> Result<String, Error> {
+    let call = async |mut client: v1::control_client::ControlClient<_>| {
+        client.read_audit(v1::ReadAuditRequest { from: 1 }).await
+    };
+    let mut lines = desk.cell.command(call).await.map_err(|trouble| desk.failed(trouble))?;
+    let mut text = String::new();
+    while let Some(line) =
+        lines.message().await.map_err(|status| desk.failed(crate::cell::Trouble::of(&status)))?
+    {
+        text.push_str(&line.line);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn shown(desk: &Desk, entries: &[Entry], head: &Verified, look: &Look) -> String {
+    let mut text = desk.desked().banner(look.paint);
+    let mut table = Table::new(&["n", "when", "who", "", "what", "about", ""]);
+    for entry in entries {
+        let detail = [entry.code.as_str(), entry.detail.as_str()].join(" ");
+        table.row([
+            entry.number.to_string().into(),
+            entry.at.as_str().into(),
+            entry.who.as_str().into(),
+            entry.phase.as_str().into(),
+            entry.command.as_str().into(),
+            entry.subject.as_str().into(),
+            detail.trim().into(),
+        ]);
+    }
+    text.push_str(&table.render(look.paint, ""));
+    text.push_str(&holds(head));
+    text
+}
+
+fn holds(verified: &Verified) -> String {
+    format!(
+        "{} entries of {} hold, {} of them refused commands\nsigned with {}\n",
+        verified.head.count, verified.head.node, verified.refused, verified.key
+    )
+}
+
+fn read_file(path: &PathBuf) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|error| bad(path, error.to_string()))
+}
+
+fn bad(path: &std::path::Path, problem: String) -> Error {
+    Error::BadFile { path: path.to_owned(), problem }
+}

@@ -1,0 +1,182 @@
+//! A cut as text: its plan, and the proof.
+
+use serde_json::{Map, Value};
+
+use super::Told;
+use crate::Paint;
+use crate::table::{Cell, Table, plain, thousands};
+use crate::time::{local, utc};
+use crate::view::{Account, Look};
+
+pub(super) fn plan(told: &Told, look: &Look) -> String {
+    let plan = &told.plan;
+    let mut text = told.desk.banner(look.paint);
+    let which = match plan.direction.as_str() {
+        "both" => "both directions".to_owned(),
+        way => format!("{way} it"),
+    };
+    text.push_str(&format!("cut {} ({which})\n", look.paint.bold(&plain(&plan.scope))));
+    if let Some(since) = plan.since {
+        text.push_str(&format!("suspect since {} ({} here)\n\n", utc(since), local(since, &look.zone)));
+    }
+    let mut table = Table::new(&[
+        "tenant",
+        "supplier",
+        "open from it",
+        "open to it",
+        "urgent",
+        "suspect",
+        "handed over",
+        "fallback",
+    ]);
+    for one in &plan.tenants {
+        table.row([
+            one.tenant.as_str().into(),
+            one.supplier.as_str().into(),
+            thousands(one.open_from).into(),
+            thousands(one.open_to).into(),
+            thousands(one.urgent).into(),
+            thousands(one.suspect).into(),
+            thousands(one.handed_over).into(),
+            if one.fallbacks.is_empty() {
+                Cell::painted("none", Paint::warn)
+            } else {
+                one.fallbacks.join(", ").into()
+            },
+        ]);
+    }
+    text.push_str(&table.render(look.paint, "  "));
+    let mut note = |paint: fn(Paint, &str) -> String, said: String| {
+        text.push_str(&format!("  {}\n", paint(look.paint, &plain(&said))));
+    };
+    if !plan.last_path.is_empty() {
+        note(
+            Paint::warn,
+            format!(
+                "no path is left to {}: urgent senders hear DESTINATION_CUT while their caller is on the line",
+                plan.last_path.join(", ")
+            ),
+        );
+    }
+    if !plan.not_covered.is_empty() {
+        note(
+            Paint::dim,
+            format!("not covered, though of the same supplier: {}", plan.not_covered.join(", ")),
+        );
+    }
+    if plan.foreign {
+        note(
+            Paint::dim,
+            format!("it is another nation's: only the border of {} to it is closed", told.desk.nation),
+        );
+    }
+    if plan.wide {
+        note(Paint::warn, "more than one environment: it alarms until a second operator confirms it".into());
+    }
+    if plan.budget_left == 0 {
+        note(
+            Paint::warn,
+            "this hour's budget of cuts is spent: it closes when a second operator confirms it".into(),
+        );
+    }
+    text.push_str(&format!(
+        "  {}\n",
+        look.paint.dim(&format!("plan {}", &plan.plan[..16.min(plan.plan.len())]))
+    ));
+    text
+}
+
+pub(super) fn proof(told: &Told, look: &Look) -> String {
+    let paint = look.paint;
+    let id = told.cut_id.as_deref().unwrap_or("?");
+    let mut text = match (told.pending, told.in_force) {
+        (true, _) => format!("{}  {id}\n", paint.warn("WAITS for a second person; nothing is closed yet")),
+        (false, true) => format!("{}  {id}\n", paint.good("IN FORCE")),
+        (false, false) => format!("{}  {id}\n", paint.bad("IN FORCE ONLY IN PART")),
+    };
+    for node in &told.nodes {
+        let when = node.at.map(utc).unwrap_or_default();
+        match node.answered {
+            true => text.push_str(&format!(
+                "  {:<20} {when}   after {}\n",
+                plain(&node.node),
+                millis(node.after_us)
+            )),
+            false => text.push_str(&format!(
+                "  {:<20} {}   stops by itself by {when}\n",
+                plain(&node.node),
+                paint.bad("has not answered")
+            )),
+        }
+    }
+    if let Some(position) = told.position {
+        text.push_str(&format!(
+            "  in the control log at {position}, {}\n",
+            told.logged_at.map(utc).unwrap_or_default()
+        ));
+    }
+    if let Some(problem) = &told.problem {
+        text.push_str(&format!("  {}\n", paint.bad(&plain(problem))));
+    }
+    if let Some(account) = &told.account {
+        text.push_str(&self::account(account, look));
+    }
+    text.push_str(&format!("hint: bulkhead cuts show {id}    bulkhead pack {}    ", told.plan.scope));
+    text.push_str(&match told.pending || told.plan.wide {
+        true => format!("bulkhead cuts confirm {id} --as ANOTHER\n"),
+        false => format!("bulkhead restore {id} status\n"),
+    });
+    text
+}
+
+/// What is known of the referrals.
+pub(crate) fn account(account: &Account, look: &Look) -> String {
+    let last = |at: Option<jiff::Timestamp>| at.map_or_else(|| "none".to_owned(), utc);
+    let mut text = format!(
+        "\n  last referral accepted from it  {}\n  last hand-over to it begun      {}\n",
+        last(account.last_accepted),
+        last(account.last_delivery)
+    );
+    text.push_str(&format!(
+        "  from it since then: {} accepted = {}\n  to it, open: {}\n",
+        thousands(account.accepted),
+        states(&account.sent),
+        states(&account.received)
+    ));
+    if account.handed_over_total > 0 {
+        let total = thousands(account.handed_over_total);
+        text.push_str(&format!(
+            "\n  {}\n",
+            look.paint.warn(&format!("{total} suspect and handed over before the cut:"))
+        ));
+        let mut table = Table::new(&["referral", "message", "to", "state", "at"]);
+        for one in &account.handed_over {
+            table.row([
+                one.referral_id.as_str().into(),
+                one.message_id.as_str().into(),
+                one.destination.as_deref().unwrap_or("").into(),
+                one.state.as_str().into(),
+                one.at.map(utc).unwrap_or_default().into(),
+            ]);
+        }
+        text.push_str(&table.render(look.paint, "    "));
+    }
+    text.push('\n');
+    text
+}
+
+fn states(counts: &Map<String, Value>) -> String {
+    if counts.is_empty() {
+        return "0".into();
+    }
+    let each: Vec<String> = counts
+        .iter()
+        .map(|(state, count)| format!("{} {state}", thousands(count.as_u64().unwrap_or(0))))
+        .collect();
+    each.join(" + ")
+}
+
+/// Microseconds as milliseconds.
+fn millis(micros: u64) -> String {
+    format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
+}

@@ -1,0 +1,48 @@
+//! What is set aside, as text.
+
+use super::Listed;
+use crate::Paint;
+use crate::table::{Cell, Table, thousands};
+use crate::time::distance;
+use crate::view::Look;
+
+pub(super) fn list(listed: &Listed, look: &Look) -> String {
+    let mut text = count(listed, look);
+    let mut table = Table::new(&["referral", "state", "priority", "due", "from", "to", "reason"]);
+    for one in &listed.referrals {
+        let overdue = one.deadline.is_some_and(|due| due <= look.now);
+        let due = one.deadline.map(|due| distance(due, look.now)).unwrap_or_default();
+        table.row([
+            one.referral_id.as_str().into(),
+            one.state.as_str().into(),
+            one.priority.as_str().into(),
+            if overdue { Cell::painted(&due, Paint::bad) } else { due.into() },
+            one.tenant.as_str().into(),
+            one.destination.as_deref().unwrap_or("").into(),
+            one.reason.as_ref().map(crate::view::Reason::text).unwrap_or_default().into(),
+        ]);
+    }
+    if !table.is_empty() {
+        text.push_str(&table.render(look.paint, ""));
+    }
+    text
+}
+
+/// How many, and of which states.
+pub(super) fn count(listed: &Listed, look: &Look) -> String {
+    let mut states: Vec<(&str, u64)> = Vec::new();
+    for one in &listed.referrals {
+        match states.iter_mut().find(|(state, _)| *state == one.state) {
+            Some((_, count)) => *count += 1,
+            None => states.push((&one.state, 1)),
+        }
+    }
+    let each: Vec<String> =
+        states.iter().map(|(state, count)| format!("{} {state}", thousands(*count))).collect();
+    let which = if each.is_empty() { "nothing is set aside".to_owned() } else { each.join(", ") };
+    let more = match listed.total > listed.referrals.len() as u64 {
+        true => format!(" of {} that match", thousands(listed.total)),
+        false => String::new(),
+    };
+    format!("{}{which}{more}\n", listed.desk.banner(look.paint))
+}

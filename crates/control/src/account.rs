@@ -1,0 +1,152 @@
+//! The account of a cut: what was said about it, and what this cell's ledger knows of the tenants that it covers.
+
+use std::collections::BTreeMap;
+
+use bulkhead_ledger::{Error, Ledger};
+use bulkhead_model::{Cut, CutCourse, CutId, Directory, State, TenantId};
+use bulkhead_wire::v1::{CutAccount, CutProposal, CutStep, CutSummary, HandedOver, StateCount};
+use bulkhead_wire::{state_to_wire, time_to_wire};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::authority::{Authority, Proposal, TimelineEntry};
+
+/// How many referrals that were handed over are listed one by one.
+const LISTED: usize = 1_000;
+
+/// One cut as it stands.
+pub(crate) fn summary(authority: &Authority, course: &CutCourse) -> Option<CutSummary> {
+    let cut = course.cut()?;
+    let made = course.made();
+    let wide = cut.scope.is_wide();
+    Some(CutSummary {
+        stage: course.stage().as_str().to_owned(),
+        active: course.stage().is_active(),
+        made_at: made.map(|stamp| time_to_wire(stamp.judged().at)),
+        position: made.map_or(0, |stamp| stamp.judged().position),
+        confirmed_by: course.confirmed().map(|(by, _)| by.to_string()).unwrap_or_default(),
+        unconfirmed: wide && course.stage().is_active() && course.confirmed().is_none(),
+        carried: made.is_some_and(|stamp| stamp.home.is_some()),
+        ..described(cut, authority.directory())
+    })
+}
+
+/// A cut that waits for a second person.
+pub(crate) fn pending(authority: &Authority, id: &CutId) -> Option<CutSummary> {
+    let cut = authority.pending().find(|cut| cut.id == *id)?;
+    Some(CutSummary { stage: "pending".into(), unconfirmed: true, ..described(cut, authority.directory()) })
+}
+
+/// One cut, wherever it is.
+pub(crate) fn any(authority: &Authority, id: &CutId) -> Option<CutSummary> {
+    let course = authority.cuts().course(id).and_then(|course| summary(authority, course));
+    course.or_else(|| pending(authority, id))
+}
+
+/// Whom a cut covers: those that its plan named, and those that its scope names now.
+pub(crate) fn covered(cut: &Cut, directory: &Directory) -> Vec<TenantId> {
+    let mut tenants = cut.scope.tenants(directory);
+    tenants
+        .extend(cut.tenants.iter().filter(|tenant| !tenants.contains(tenant)).cloned().collect::<Vec<_>>());
+    tenants.sort();
+    tenants
+}
+
+fn described(cut: &Cut, directory: &Directory) -> CutSummary {
+    CutSummary {
+        cut_id: cut.id.to_string(),
+        scope: cut.scope.to_string(),
+        direction: cut.direction.as_str().to_owned(),
+        since: Some(time_to_wire(cut.since)),
+        by: cut.by.to_string(),
+        reason: cut.reason.clone(),
+        drain_clean: cut.drain_clean,
+        tenants: covered(cut, directory).iter().map(ToString::to_string).collect(),
+        ..CutSummary::default()
+    }
+}
+
+/// What of an account is known without the ledger.
+pub(crate) struct Said {
+    account: CutAccount,
+    tenants: Vec<TenantId>,
+    since: Timestamp,
+}
+
+impl Said {
+    /// What was said about a cut; none: there is no such cut.
+    pub(crate) fn of(authority: &Authority, id: &CutId) -> Option<Self> {
+        let cut = authority.cuts().course(id).and_then(CutCourse::cut);
+        let cut = cut.or_else(|| authority.pending().find(|cut| cut.id == *id))?;
+        let timeline = authority.timeline(id);
+        let account = CutAccount {
+            cut: any(authority, id),
+            steps: timeline.map(|timeline| timeline.entries.iter().map(step).collect()).unwrap_or_default(),
+            proposal: timeline.and_then(|timeline| timeline.proposal.as_ref()).map(proposal),
+            ..CutAccount::default()
+        };
+        Some(Self { account, tenants: covered(cut, authority.directory()), since: cut.since })
+    }
+
+    /// With what the ledger knows. Takes milliseconds and more on a large ledger.
+    pub(crate) fn counted(self, ledger: &Ledger) -> Result<CutAccount, Error> {
+        let Self { mut account, tenants, since } = self;
+        let (mut sent, mut received) = (BTreeMap::new(), BTreeMap::new());
+        let (mut last_accepted, mut last_delivery) = (None, None);
+        for tenant in &tenants {
+            add(&mut sent, ledger.sent_since(tenant, since)?);
+            add(&mut received, ledger.open_to(tenant)?);
+            last_accepted = last_accepted.max(ledger.last_accepted(tenant)?);
+            last_delivery = last_delivery.max(ledger.last_offered(tenant)?);
+            let (rows, total) = ledger.handed_over(tenant, since, LISTED - account.handed_over.len())?;
+            account.handed_over_total += total;
+            account.handed_over.extend(rows.iter().map(|row| {
+                let shown = bulkhead_ledger::referral_to_wire(row);
+                HandedOver {
+                    referral_id: shown.referral_id,
+                    message_id: shown.envelope.map(|envelope| envelope.message_id).unwrap_or_default(),
+                    tenant: shown.tenant,
+                    destination: shown.destination,
+                    state: shown.state,
+                    at: shown.updated_at,
+                }
+            }));
+        }
+        (account.sent, account.received) = (counts(&sent), counts(&received));
+        account.last_accepted = last_accepted.map(time_to_wire);
+        account.last_delivery = last_delivery.map(time_to_wire);
+        Ok(account)
+    }
+}
+
+fn add(sums: &mut BTreeMap<&'static str, (State, u64)>, counts: Vec<(State, u64)>) {
+    for (state, count) in counts {
+        sums.entry(state.as_str()).or_insert((state, 0)).1 += count;
+    }
+}
+
+fn counts(sums: &BTreeMap<&'static str, (State, u64)>) -> Vec<StateCount> {
+    sums.values()
+        .map(|(state, count)| StateCount { state: state_to_wire(*state) as i32, count: *count })
+        .collect()
+}
+
+fn step(entry: &TimelineEntry) -> CutStep {
+    CutStep {
+        at: Some(time_to_wire(entry.moment.at)),
+        position: entry.moment.position,
+        by: entry.by.to_string(),
+        what: entry.what.clone(),
+        detail: entry.detail.clone(),
+    }
+}
+
+fn proposal(proposal: &Proposal) -> CutProposal {
+    CutProposal {
+        fact: Bytes::copy_from_slice(&proposal.fact.0),
+        by: proposal.by.to_string(),
+        evidence: proposal.evidence.clone(),
+        certificates: proposal.certificates.clone(),
+        inbox_id: proposal.inbox.clone(),
+    }
+}

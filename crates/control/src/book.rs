@@ -1,0 +1,87 @@
+//! What a node knows of authority, shared by the follower that reads the log and the service that answers
+//! operators. Who changes it publishes what follows, under one lock, so that nobody sees an older state later.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bulkhead_model::{CutId, Cuts, Directory, Nation};
+use bulkhead_wire::fact::SignedFact;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::authority::{Authority, Copy, Judged, Refused};
+
+/// The authority of a cell as one node knows it. Cheap to clone; clones are the same book.
+#[derive(Debug, Clone)]
+pub struct Book {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    authority: Mutex<Authority>,
+    directory: watch::Sender<Arc<Directory>>,
+    cuts: watch::Sender<Arc<Cuts>>,
+}
+
+impl Book {
+    pub(crate) fn new(nation: Nation) -> Self {
+        let shared = Shared {
+            authority: Mutex::new(Authority::new(nation)),
+            directory: watch::Sender::new(Arc::default()),
+            cuts: watch::Sender::new(Arc::default()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Asks what is known. The lock is held meanwhile, so the question must be a short one.
+    pub fn ask<T>(&self, question: impl FnOnce(&Authority) -> T) -> T {
+        question(&self.lock())
+    }
+
+    /// The cuts, as they change.
+    pub fn cuts(&self) -> watch::Receiver<Arc<Cuts>> {
+        self.shared.cuts.subscribe()
+    }
+
+    /// The directory, as it changes.
+    pub fn directory(&self) -> watch::Receiver<Arc<Directory>> {
+        self.shared.directory.subscribe()
+    }
+
+    pub(crate) fn hear(&self, copy: &Copy) -> Judged {
+        self.change(|authority| authority.hear(copy))
+    }
+
+    pub(crate) fn hear_unsigned(&self, directory: Directory) -> Result<(), Refused> {
+        self.change(|authority| authority.hear_unsigned(directory))
+    }
+
+    pub(crate) fn close_early(&self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
+        self.change(|authority| authority.close_early(fact, at))
+    }
+
+    /// Everything up to there is known.
+    pub(crate) fn at(&self, position: u64) {
+        self.change(|authority| authority.at(position));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Authority) -> T) -> T {
+        let mut authority = self.lock();
+        let answer = change(&mut authority);
+        let directory = authority.directory();
+        self.shared.directory.send_if_modified(|known| {
+            let is_new = !Arc::ptr_eq(known, directory);
+            if is_new {
+                known.clone_from(directory);
+            }
+            is_new
+        });
+        self.shared.cuts.send_replace(Arc::new(authority.cuts().clone()));
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Authority> {
+        // A panic while it was held left whole values: each is replaced in one step.
+        self.shared.authority.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

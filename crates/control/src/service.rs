@@ -1,0 +1,199 @@
+//! `bulkhead.v1.Control`: what operators command. Who calls is asked of the certificate, who commands of the
+//! signature, and both must be the same operator of this nation.
+
+mod caller;
+mod command;
+mod cut;
+mod set_aside;
+mod show;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bulkhead_ledger::Ledger;
+use bulkhead_log::Log;
+use bulkhead_model::{Code, Nation, Pulses};
+use bulkhead_process::Drain;
+use bulkhead_wire::status::Refusal;
+use bulkhead_wire::v1::control_server::{Control, ControlServer};
+use bulkhead_wire::v1::{
+    CarryFactsRequest, CarryFactsResponse, CommandRequest, CommandResponse, CutRequest, CutResponse,
+    ListCutsRequest, ListCutsResponse, ListSetAsideRequest, ListSetAsideResponse, OpenSetAsideRequest,
+    OpenSetAsideResponse, PlanRequest, PlanResponse, PushRequest, PushResponse, ReadAuditRequest,
+    ReadAuditResponse, ShowCutRequest, ShowCutResponse,
+};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio::sync::{mpsc, watch};
+use tonic::{Request, Response, Status};
+
+use crate::Error;
+use crate::audit::Audit;
+use crate::book::Book;
+use crate::closings::{self, Closing, Kept, QUEUE};
+use crate::scribe::Scribe;
+
+/// What the service is built of.
+#[derive(Clone)]
+pub struct ServiceParts {
+    /// Where facts are appended.
+    pub log: Arc<dyn Log>,
+    /// Where referrals are counted.
+    pub ledger: Ledger,
+    /// What is known of authority.
+    pub book: Book,
+    /// The newest pulse of each node: what each has in force.
+    pub pulses: watch::Receiver<Arc<Pulses>>,
+    /// This node's name.
+    pub node: String,
+    /// Whose operators may command here.
+    pub nation: Nation,
+    /// Where early closings are kept.
+    pub data_dir: PathBuf,
+    /// Where commands are noted.
+    pub audit: Audit,
+}
+
+/// The service. Cheap to clone; clones are the same one.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: ServiceParts,
+    scribe: Scribe,
+    kept: Kept,
+    closings: mpsc::Sender<Closing>,
+}
+
+/// The loop that brings early closings into the log.
+pub struct Closer {
+    scribe: Scribe,
+    kept: Kept,
+    taken: mpsc::Receiver<Closing>,
+}
+
+impl Service {
+    /// A service and the loop behind it. The follower must have caught up: then early closings of an earlier run
+    /// are in force again as soon as the loop runs.
+    ///
+    /// # Errors
+    /// When the control log or the directory of early closings cannot be opened.
+    pub async fn new(parts: ServiceParts) -> Result<(Self, Closer), Error> {
+        let scribe = Scribe::open(parts.log.clone(), parts.nation, parts.book.clone(), &parts.node).await?;
+        let kept = Kept::open(&parts.data_dir).map_err(Error::Closings)?;
+        let (closings, taken) = mpsc::channel(QUEUE);
+        let closer = Closer { scribe: scribe.clone(), kept: kept.clone(), taken };
+        Ok((Self { shared: Arc::new(Shared { parts, scribe, kept, closings }) }, closer))
+    }
+
+    /// The gRPC service.
+    pub fn server(&self) -> ControlServer<Self> {
+        ControlServer::new(self.clone())
+    }
+}
+
+impl Closer {
+    /// Runs until the drain begins.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read.
+    pub async fn run(self, drain: Drain) -> Result<(), Error> {
+        closings::run(self.kept, self.scribe, self.taken, drain).await.map_err(Error::Closings)
+    }
+}
+
+/// Asks the ledger on a thread that may block.
+async fn asking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, bulkhead_ledger::Error> + Send + 'static,
+) -> Result<T, Refusal> {
+    let unavailable = |error: String| Refusal::new(Code::LogUnavailable, error);
+    let answered = tokio::task::spawn_blocking(ask).await.map_err(|error| unavailable(error.to_string()))?;
+    answered.map_err(|error| unavailable(error.to_string()))
+}
+
+/// The log did not do what it was asked.
+fn unavailable(error: &Error) -> Refusal {
+    Refusal::new(Code::LogUnavailable, error.to_string())
+}
+
+#[tonic::async_trait]
+impl Control for Service {
+    async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<PlanResponse>, Status> {
+        let operator = self.shared.operator(&request)?;
+        Ok(Response::new(self.shared.plan(&operator, request.into_inner()).await?))
+    }
+
+    type CutStream = BoxStream<'static, Result<CutResponse, Status>>;
+
+    async fn cut(&self, request: Request<CutRequest>) -> Result<Response<Self::CutStream>, Status> {
+        let operator = self.shared.operator(&request)?;
+        let fact = request.into_inner().fact;
+        Ok(Response::new(self.shared.clone().cut(&operator, fact).await?))
+    }
+
+    async fn command(&self, request: Request<CommandRequest>) -> Result<Response<CommandResponse>, Status> {
+        let operator = self.shared.operator(&request)?;
+        let fact = request.into_inner().fact;
+        Ok(Response::new(self.shared.command(&operator, fact).await?))
+    }
+
+    async fn list_cuts(
+        &self,
+        request: Request<ListCutsRequest>,
+    ) -> Result<Response<ListCutsResponse>, Status> {
+        self.shared.operator(&request)?;
+        Ok(Response::new(self.shared.list_cuts()))
+    }
+
+    async fn show_cut(&self, request: Request<ShowCutRequest>) -> Result<Response<ShowCutResponse>, Status> {
+        self.shared.operator(&request)?;
+        Ok(Response::new(self.shared.show_cut(&request.into_inner().cut_id).await?))
+    }
+
+    async fn list_set_aside(
+        &self,
+        request: Request<ListSetAsideRequest>,
+    ) -> Result<Response<ListSetAsideResponse>, Status> {
+        self.shared.operator(&request)?;
+        Ok(Response::new(self.shared.list_set_aside(request.into_inner()).await?))
+    }
+
+    type OpenSetAsideStream = BoxStream<'static, Result<OpenSetAsideResponse, Status>>;
+
+    async fn open_set_aside(
+        &self,
+        request: Request<OpenSetAsideRequest>,
+    ) -> Result<Response<Self::OpenSetAsideStream>, Status> {
+        let operator = self.shared.operator(&request)?;
+        let fact = request.into_inner().fact;
+        Ok(Response::new(self.shared.clone().open_set_aside(&operator, fact).await?))
+    }
+
+    type ReadAuditStream = BoxStream<'static, Result<ReadAuditResponse, Status>>;
+
+    async fn read_audit(
+        &self,
+        request: Request<ReadAuditRequest>,
+    ) -> Result<Response<Self::ReadAuditStream>, Status> {
+        self.shared.operator(&request)?;
+        let lines = self.shared.parts.audit.export(request.into_inner().from).await;
+        let lines = lines.map_err(|error| Refusal::new(Code::LogUnavailable, error.to_string()))?;
+        let lines = lines.into_iter().map(|line| Ok(ReadAuditResponse { line }));
+        Ok(Response::new(stream::iter(lines).boxed()))
+    }
+
+    async fn carry(
+        &self,
+        request: Request<CarryFactsRequest>,
+    ) -> Result<Response<CarryFactsResponse>, Status> {
+        let nation = self.shared.far_cell(&request)?;
+        Ok(Response::new(self.shared.carried(nation, request.into_inner()).await?))
+    }
+
+    async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
+        self.shared.own_cell(&request)?;
+        Ok(Response::new(self.shared.pushed(request.into_inner()).await?))
+    }
+}

@@ -1,0 +1,167 @@
+//! Every signed command but a cut, and the facts that another nation carries here. Each is judged before it is
+//! appended, so that what cannot count does not fill the log; what counts is decided by its place there.
+
+use bulkhead_model::Code;
+use bulkhead_model::{CutId, Moment, Nation, OperatorId};
+use bulkhead_wire::fact::{Command, SignedFact};
+use bulkhead_wire::status::Refusal;
+use bulkhead_wire::v1::{self, CarryFactsRequest, CarryFactsResponse, CommandResponse};
+use bulkhead_wire::{time_from_wire, time_to_wire};
+use jiff::Timestamp;
+
+use super::caller::{fact_text, subject};
+use super::{Shared, unavailable};
+use crate::account;
+use crate::audit::Note;
+use crate::authority::{Copy, Effect, Judged, Outcome, Refused};
+
+impl Shared {
+    pub(super) async fn command(
+        &self,
+        caller: &OperatorId,
+        fact: Option<v1::SignedFact>,
+    ) -> Result<CommandResponse, Refusal> {
+        let (fact, header) = self.signed(caller, fact)?;
+        let command = fact.command().ok();
+        let name = command.as_ref().map_or("unreadable", Command::name);
+        let subject = subject(&header, command.as_ref());
+        let refuse = |refusal: Refusal| {
+            self.note_refusal(caller, name, subject.clone(), fact_text(&fact), &refusal);
+            refusal
+        };
+        if matches!(command, None | Some(Command::Cut { .. } | Command::Open { .. })) {
+            let elsewhere =
+                "this release cannot read it, or it is a cut or a break-glass, which have calls of their own";
+            return Err(refuse(Refusal::new(Code::SignatureInvalid, elsewhere)));
+        }
+        let outcome = self.signed_and_settled(caller, &fact, name, &subject).await.map_err(refuse)?;
+        let effect = outcome.effect.clone().map_err(|refused| refuse(refusal_of(&refused)))?;
+        let cut = effect.cut().and_then(|id| self.parts.book.ask(|authority| account::any(authority, id)));
+        Ok(CommandResponse {
+            position: outcome.moment.position,
+            at: Some(time_to_wire(outcome.moment.at)),
+            effect: effect.to_string(),
+            pending: effect.is_pending(),
+            cut,
+        })
+    }
+
+    /// Notes the intent, judges, appends, notes the outcome.
+    pub(super) async fn signed_and_settled(
+        &self,
+        caller: &OperatorId,
+        fact: &SignedFact,
+        name: &str,
+        subject: &str,
+    ) -> Result<Outcome, Refusal> {
+        let note = Note {
+            phase: "intent",
+            who: caller.to_string(),
+            command: name.to_owned(),
+            subject: subject.to_owned(),
+            fact: fact_text(fact),
+            ..Note::default()
+        };
+        self.parts.audit.note(note.clone());
+        self.judged_now(fact, None).map_err(|refused| refusal_of(&refused))?;
+        let outcome = self.scribe.settle(fact, None).await.map_err(|error| unavailable(&error))?;
+        if let Ok(effect) = &outcome.effect {
+            let (detail, position) = (effect.to_string(), outcome.moment.position);
+            self.parts.audit.note(Note { phase: "outcome", detail, position, ..note });
+        }
+        Ok(outcome)
+    }
+
+    /// What it would come to if the log took it now.
+    fn judged_now(&self, fact: &SignedFact, home: Option<(Nation, Moment)>) -> Result<(), Refused> {
+        let mut tried = self.parts.book.ask(Clone::clone);
+        let here = Moment { position: tried.cuts().position.saturating_add(1), at: Timestamp::now() };
+        match tried.hear(&Copy { fact: fact.clone(), here, taken_at: None, home }) {
+            Judged::Counts(_) | Judged::Repeat => Ok(()),
+            Judged::Refused(refused) => Err(refused),
+        }
+    }
+
+    /// Facts of another nation about its own tenants. What is known already is not appended again.
+    pub(super) async fn carried(
+        &self,
+        nation: Nation,
+        request: CarryFactsRequest,
+    ) -> Result<CarryFactsResponse, Refusal> {
+        let mut durable = 0;
+        for carried in request.facts {
+            let invalid = |why: &str| Refusal::new(Code::SignatureInvalid, why);
+            let fact = SignedFact::from_wire(carried.fact.ok_or_else(|| invalid("there is no signed fact"))?);
+            let home = carried.home.and_then(|home| {
+                let of: Nation = home.nation.parse().ok()?;
+                Some((of, Moment { position: home.position, at: time_from_wire(home.at?)? }))
+            });
+            let home = home
+                .filter(|(of, _)| *of == nation)
+                .ok_or_else(|| invalid("it names no place of the caller's"))?;
+            let id = fact.id();
+            let is_known = |authority: &crate::Authority| {
+                authority.outcome(&id).is_some_and(|outcome| outcome.effect.is_ok())
+            };
+            if !self.parts.book.ask(is_known) {
+                let note = Note {
+                    phase: "heard",
+                    who: nation.to_string(),
+                    command: "carried".into(),
+                    fact: fact_text(&fact),
+                    ..Note::default()
+                };
+                match self.judged_now(&fact, Some(home)) {
+                    Ok(()) => {
+                        self.scribe.settle(&fact, Some(home)).await.map_err(|error| unavailable(&error))?;
+                        self.parts.audit.note(note);
+                    }
+                    // The directory may not have its signer yet: it is carried again.
+                    Err(refused @ (Refused::OperatorUnknown | Refused::Signature)) => {
+                        return Err(refusal_of(&refused));
+                    }
+                    Err(refused) => {
+                        let code = refused.code().to_string();
+                        self.parts.audit.note(Note {
+                            phase: "refused",
+                            code,
+                            detail: refused.to_string(),
+                            ..note
+                        });
+                        continue;
+                    }
+                }
+            }
+            durable += 1;
+        }
+        Ok(CarryFactsResponse { durable })
+    }
+}
+
+fn refusal_of(refused: &Refused) -> Refusal {
+    Refusal::new(refused.code(), refused.to_string())
+}
+
+impl Effect {
+    /// The cut that it is about.
+    pub fn cut(&self) -> Option<&CutId> {
+        match self {
+            Effect::Closed(cut)
+            | Effect::Pending(cut)
+            | Effect::Confirmed(cut)
+            | Effect::WithdrawalBegun(cut)
+            | Effect::Withdrawn(cut)
+            | Effect::Step(cut, _)
+            | Effect::ReleaseBegun(cut, _)
+            | Effect::Released(cut, _)
+            | Effect::Rejected(cut, _)
+            | Effect::ClosedUnread(cut) => Some(cut),
+            Effect::Ordered(..) | Effect::Directory | Effect::Opened => None,
+        }
+    }
+
+    /// It waits for a second person.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Effect::Pending(_) | Effect::WithdrawalBegun(_) | Effect::ReleaseBegun(..))
+    }
+}

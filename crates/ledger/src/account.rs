@@ -1,0 +1,109 @@
+//! What a cut needs to know of one tenant: what it sent since an instant, what is under way to it, and what was the
+//! last of both.
+
+use bulkhead_model::{State, TenantId};
+use jiff::Timestamp;
+use rusqlite::{Connection, Params, params};
+
+use crate::columns::micros;
+use crate::query::{ids, one, rows, trace};
+use crate::schema::failed;
+use crate::store::View;
+use crate::{Error, Row};
+
+/// In whose hands it is: handed over, or on its way in another nation.
+const HANDED_OVER: &str =
+    "state IN ('offered', 'delivered', 'acknowledged', 'rejected', 'unknown', 'carried')";
+
+/// How many of the newest hand-overs are looked through for the last one.
+const NEWEST: u32 = 20;
+
+/// What it sent, accepted at or after `since`, by state.
+pub(crate) fn sent_since(
+    connection: &Connection,
+    tenant: &TenantId,
+    since: Timestamp,
+) -> Result<Vec<(State, u64)>, Error> {
+    by_state(
+        connection,
+        "SELECT state, count(*) FROM referral WHERE origin = ?1 AND accepted_at >= ?2 GROUP BY state",
+        params![tenant.as_str(), micros(since)],
+    )
+}
+
+/// What is for it and not settled, by state.
+pub(crate) fn open_to(connection: &Connection, tenant: &TenantId) -> Result<Vec<(State, u64)>, Error> {
+    by_state(
+        connection,
+        "SELECT state, count(*) FROM referral WHERE destination = ?1 AND settled = 0 GROUP BY state",
+        params![tenant.as_str()],
+    )
+}
+
+/// What is from it and not settled, and what is to it, and of both what is urgent.
+pub(crate) fn open_counts(connection: &Connection, tenant: &TenantId) -> Result<[u64; 3], Error> {
+    let count = |which: &str| {
+        let query = format!("SELECT count(*) FROM referral WHERE settled = 0 AND {which}");
+        one::<u64>(connection, &query, &[&tenant.as_str()])
+    };
+    Ok([
+        count("origin = ?1")?,
+        count("destination = ?1")?,
+        count("lane < 2 AND (origin = ?1 OR destination = ?1)")?,
+    ])
+}
+
+/// When the last of what it sent was accepted.
+pub(crate) fn last_accepted(connection: &Connection, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
+    let newest: Option<i64> =
+        one(connection, "SELECT max(accepted_at) FROM referral WHERE origin = ?1", &[&tenant.as_str()])?;
+    Ok(newest.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+}
+
+/// When the last hand-over to it was begun.
+pub(crate) fn last_offered(connection: &Connection, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
+    let newest = ids(
+        connection,
+        "SELECT id FROM referral WHERE destination = ?1 AND (inbox IS NOT NULL OR stage = 3)
+         ORDER BY state_since DESC LIMIT ?2",
+        params![tenant.as_str(), NEWEST],
+    )?;
+    let mut last = None;
+    for id in newest {
+        let steps = trace(connection, &id)?;
+        let offered =
+            steps.iter().filter(|step| step.counts && step.event == "offered").map(|step| step.at).max();
+        last = last.max(offered);
+    }
+    Ok(last)
+}
+
+/// What it sent at or after `since` and others have all the same, newest first, and how many in all.
+pub(crate) fn handed_over(
+    view: &View<'_>,
+    tenant: &TenantId,
+    since: Timestamp,
+    limit: usize,
+) -> Result<(Vec<Row>, u64), Error> {
+    let which = format!("origin = ?1 AND accepted_at >= ?2 AND {HANDED_OVER}");
+    let total = one(
+        view,
+        &format!("SELECT count(*) FROM referral WHERE {which}"),
+        &[&tenant.as_str(), &micros(since)],
+    )?;
+    let ids = ids(
+        view,
+        &format!("SELECT id FROM referral WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?3"),
+        params![tenant.as_str(), micros(since), limit],
+    )?;
+    Ok((rows(view, &ids)?, total))
+}
+
+fn by_state(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<(State, u64)>, Error> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
+    let found = connection
+        .prepare_cached(query)
+        .and_then(|mut query| query.query_map(params, read)?.collect::<rusqlite::Result<Vec<_>>>())
+        .map_err(failed("counting for an account"))?;
+    Ok(found.into_iter().filter_map(|(state, count)| Some((State::parse(&state)?, count))).collect())
+}
