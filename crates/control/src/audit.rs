@@ -28,7 +28,6 @@ const QUEUE: usize = 1_024;
 pub struct Audit {
     queue: SyncSender<Task>,
     missed: Arc<AtomicU64>,
-    heard_up_to: u64,
     public_key: Arc<str>,
 }
 
@@ -96,7 +95,7 @@ impl Audit {
         }
         let lost = missed.clone();
         std::thread::Builder::new().name(format!("audit-{node}")).spawn(move || book.write(&tasks, &lost))?;
-        Ok(Self { queue, missed, heard_up_to: found.position, public_key })
+        Ok(Self { queue, missed, public_key })
     }
 
     /// Notes it, or counts it as missed. Never waits.
@@ -106,11 +105,6 @@ impl Audit {
             self.missed.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("bulkhead_audit_missed_total").increment(1);
         }
-    }
-
-    /// The control position up to which the file had heard when it was opened: what lies there is not noted again.
-    pub(crate) fn heard_up_to(&self) -> u64 {
-        self.heard_up_to
     }
 
     /// Whom its signatures are checked with, hex.
@@ -193,13 +187,12 @@ impl Book {
 struct Found {
     count: u64,
     previous: String,
-    position: u64,
     torn: u64,
 }
 
 impl Found {
     fn of(path: &Path) -> io::Result<Self> {
-        let mut found = Self { count: 0, previous: line::START.to_owned(), position: 0, torn: 0 };
+        let mut found = Self { count: 0, previous: line::START.to_owned(), torn: 0 };
         let Ok(mut file) = OpenOptions::new().read(true).write(true).open(path) else { return Ok(found) };
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
@@ -213,9 +206,8 @@ impl Found {
         for text in String::from_utf8_lossy(&text[..whole]).lines() {
             // A line that was changed stays, and `audit verify` finds it: what comes behind it is chained to it.
             found.count += 1;
-            if let Some((entry, hash)) = line::read(text) {
+            if let Some((_, hash)) = line::read(text) {
                 found.previous = hash;
-                found.position = found.position.max(entry.position);
             }
         }
         Ok(found)
@@ -265,7 +257,6 @@ mod tests {
         assert_eq!(line::verify(&first).unwrap().head.count, 2);
         drop(audit);
         let again = Audit::open(directory.path(), "wales-1").unwrap();
-        assert_eq!(again.heard_up_to(), 4);
         again.note(note("withdraw"));
         let verified = line::verify(&exported(&again).await).unwrap();
         assert_eq!((verified.head.count, verified.key.as_str()), (3, again.public_key()));

@@ -153,7 +153,7 @@ impl Plan {
             open_to,
             urgent,
             suspect: sent.iter().map(|(_, count)| count).sum(),
-            handed_over: ledger.handed_over(tenant, self.since, 0)?.1,
+            handed_over: ledger.sent_and_handed_over(tenant, self.since, 0)?.1,
             fallbacks: fallbacks.map(|fallback| fallback.service.to_string()).collect(),
         })
     }

@@ -124,7 +124,7 @@ impl Ledger {
     }
 
     /// What a tenant sent at or after `since` and others have, newest first, and how many in all.
-    pub fn handed_over(
+    pub fn sent_and_handed_over(
         &self,
         tenant: &TenantId,
         since: Timestamp,

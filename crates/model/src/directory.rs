@@ -214,7 +214,7 @@ impl Directory {
         }
         for operator in operators {
             let id = operator.id.clone();
-            for supplier in &operator.supplier {
+            if let Some(supplier) = &operator.supplier {
                 present(directory.suppliers.contains_key(supplier), &id, supplier)?;
             }
             once(directory.operators.insert(id.clone(), operator).is_none(), &id)?;

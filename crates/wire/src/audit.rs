@@ -185,7 +185,7 @@ fn to_json(value: &impl Serialize) -> String {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let is_lower = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() % 2 != 0 || !text.as_bytes().iter().all(is_lower) {
+    if !text.len().is_multiple_of(2) || !text.as_bytes().iter().all(is_lower) {
         return None;
     }
     text.as_bytes()

@@ -1,8 +1,8 @@
 //! What lies in `proto/fixtures`: a value of the model for each file, written out in full.
 
 use bulkhead_model::{
-    CaseId, Claim, Code, CutId, Digest, Direction, Envelope, Event, Kind, MessageId, Nation, Numbered, OperatorId,
-    Payload, Place, Priority, Pulse, Reason, ReferralId, Scope, ServiceAddress, State, TenantId,
+    CaseId, Claim, Code, CutId, Digest, Direction, Envelope, Event, Kind, MessageId, Nation, Numbered,
+    OperatorId, Payload, Place, Priority, Pulse, Reason, ReferralId, Scope, ServiceAddress, State, TenantId,
 };
 use bulkhead_wire::fact::{Command, Header, HeaderScope, Statement};
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};

@@ -12,7 +12,6 @@ use crate::view::Referral;
 #[derive(Clone, Default)]
 pub(super) struct Item {
     pub(super) code: String,
-    pub(super) referral_id: String,
     pub(super) message_id: String,
     pub(super) state: String,
     pub(super) priority: String,
@@ -43,7 +42,6 @@ impl Item {
             accepted_at: referral.accepted_at,
             from: referral.tenant.clone(),
             to: referral.destination.clone().unwrap_or_else(|| referral.to_text()),
-            referral_id: referral.referral_id,
             note: opened.note.clone(),
             ..Self::default()
         };
