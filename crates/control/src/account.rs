@@ -98,7 +98,8 @@ impl Said {
             add(&mut received, ledger.open_to(tenant)?);
             last_accepted = last_accepted.max(ledger.last_accepted(tenant)?);
             last_delivery = last_delivery.max(ledger.last_offered(tenant)?);
-            let (rows, total) = ledger.sent_and_handed_over(tenant, since, LISTED - account.handed_over.len())?;
+            let (rows, total) =
+                ledger.sent_and_handed_over(tenant, since, LISTED - account.handed_over.len())?;
             account.handed_over_total += total;
             account.handed_over.extend(rows.iter().map(|row| {
                 let shown = bulkhead_ledger::referral_to_wire(row);
