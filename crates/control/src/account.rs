@@ -95,7 +95,7 @@ impl Said {
         let (mut last_accepted, mut last_delivery) = (None, None);
         for tenant in &tenants {
             add(&mut sent, ledger.sent_since(tenant, since)?);
-            add(&mut received, ledger.open_to(tenant)?);
+            add(&mut received, ledger.open_to_by_state(tenant)?);
             last_accepted = last_accepted.max(ledger.last_accepted(tenant)?);
             last_delivery = last_delivery.max(ledger.last_offered(tenant)?);
             let (rows, total) =

@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// What is for a tenant and not settled, by state.
-    pub fn open_to(&self, tenant: &TenantId) -> Result<Vec<(State, u64)>, Error> {
+    pub fn open_to_by_state(&self, tenant: &TenantId) -> Result<Vec<(State, u64)>, Error> {
         self.read("counting", |connection| account::open_to(connection, tenant))
     }
 
