@@ -211,7 +211,7 @@ impl Work {
         if !missing.is_empty() {
             let slots = missing.iter().filter_map(|topic| self.slots.get(topic)).flat_map(HashMap::values);
             let feeds = slots.map(|slot| slot.feed.clone()).collect();
-            self.complaint |= !self.scout.complain(&self.lane, || feeds);
+            self.complaint |= !self.scout.doubt(&self.lane, feeds);
         }
     }
 
@@ -301,8 +301,8 @@ impl Work {
 }
 
 /// Has a consumer learn who leads these partitions before it is assigned them: by itself it looks once a second. What
-/// it does not learn now it learns then. Answers the topics that are not there, or have fewer partitions, which the
-/// consumer will not say once it knows.
+/// it does not learn now it learns then. Answers the topics of which it has not learned that they are there with
+/// these partitions: once it knows, the consumer will not say that one is missing.
 pub(super) fn acquaint(consumer: &BaseConsumer<Ear>, partitions: &TopicPartitionList) -> BTreeSet<String> {
     let elements = partitions.elements();
     let mut wanted: BTreeMap<&str, i32> = BTreeMap::new();
@@ -315,16 +315,20 @@ pub(super) fn acquaint(consumer: &BaseConsumer<Ear>, partitions: &TopicPartition
         !found.is_some_and(|found| found.partitions().iter().any(|partition| partition.id() == highest))
     };
     let all = if wanted.len() > FEW { consumer.fetch_metadata(None, LEARNING).ok() } else { None };
-    let mut missing = BTreeSet::new();
+    let (mut missing, mut silent) = (BTreeSet::new(), false);
     for (topic, highest) in wanted {
-        let absent = match &all {
-            Some(metadata) => lacks(metadata, topic, highest),
-            None => match consumer.fetch_metadata(Some(topic), LEARNING) {
-                Ok(metadata) => lacks(&metadata, topic, highest),
-                // A broker that does not answer must not hold up what is read already.
-                Err(_) => break,
-            },
-        };
+        let absent = silent
+            || match &all {
+                Some(metadata) => lacks(metadata, topic, highest),
+                None => match consumer.fetch_metadata(Some(topic), LEARNING) {
+                    Ok(metadata) => lacks(&metadata, topic, highest),
+                    // A broker that does not answer must not hold up what is read already; the scout may ask for longer.
+                    Err(_) => {
+                        silent = true;
+                        true
+                    }
+                },
+            };
         if absent {
             missing.insert(topic.to_owned());
         }

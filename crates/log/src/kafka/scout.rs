@@ -49,6 +49,8 @@ struct Question {
 enum Why {
     /// The consumer said that something is wrong.
     Complaint,
+    /// The consumer has not learned whether they are there. Nothing has stopped.
+    Doubt,
     /// It is looked now and then, because a consumer may say nothing.
     Round,
 }
@@ -77,6 +79,11 @@ impl Scout {
         asked
     }
 
+    /// Has it looked whether these are there. False: too much is asked already.
+    pub(super) fn doubt(&self, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) -> bool {
+        self.questions.try_send(Question { lane: lane.clone(), feeds, why: Why::Doubt }).is_ok()
+    }
+
     /// Has it looked whether these go on, if there is nothing better to do.
     pub(super) fn go_round(&self, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) {
         // There is another round.
@@ -101,10 +108,13 @@ fn run(asker: &Asker, shapes: &Shapes, asked: &Receiver<Question>) {
         let Some(Question { lane, feeds, why }) = open.pop_front() else { continue };
         match why {
             Why::Round => go_round(asker, &lane, &feeds),
-            Why::Complaint => {
-                // What is complained about from here on is a new question.
-                lane.in_question.store(false, Ordering::Release);
-                let feeds = look(asker, shapes, &lane, feeds);
+            Why::Complaint | Why::Doubt => {
+                let stopped = matches!(why, Why::Complaint);
+                if stopped {
+                    // What is complained about from here on is a new question.
+                    lane.in_question.store(false, Ordering::Release);
+                }
+                let feeds = look(asker, shapes, &lane, feeds, stopped);
                 if !feeds.is_empty() {
                     open.push_back(Question { lane, feeds, why });
                 }
@@ -135,7 +145,13 @@ fn go_round(asker: &Asker, lane: &Arc<Lane>, feeds: &[Arc<Feed>]) {
 }
 
 /// Looks at each once, and answers those that must be looked at again.
-fn look(asker: &Asker, shapes: &Shapes, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>) -> Vec<Arc<Feed>> {
+fn look(
+    asker: &Asker,
+    shapes: &Shapes,
+    lane: &Arc<Lane>,
+    feeds: Vec<Arc<Feed>>,
+    stopped: bool,
+) -> Vec<Arc<Feed>> {
     let mut doubtful = Vec::new();
     let mut there = Vec::new();
     for feed in feeds {
@@ -177,8 +193,10 @@ fn look(asker: &Asker, shapes: &Shapes, lane: &Arc<Lane>, feeds: Vec<Arc<Feed>>)
             feed.skip_to(bounds.start);
         }
         feed.trust();
-        // A consumer that has complained about a partition has left it.
-        feed.again();
+        if stopped {
+            // A consumer that has complained about a partition has left it.
+            feed.again();
+        }
         lane.touch(&feed);
     }
     doubtful
