@@ -16,15 +16,16 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-The file is the whole directory: suppliers, tenants, services, grants, fallbacks, operators. It becomes a signed fact
-of the operator's nation; every node reads it from there. A directory that would remove a tenant that is cut off is
-refused, and so is one that is not whole.
+The file is the whole directory: suppliers, tenants, services, grants, fallbacks, operators. It
+becomes a signed fact of the operator's nation; every node reads it from there. A directory that
+would remove a tenant that is cut off is refused, and so is one that is not whole.
 
 Examples:
   bulkhead apply -f directory.toml --plan --as wales-lead
   bulkhead apply -f directory.toml --as wales-lead
 
-Exit codes: 0 in force; 1 failed, or the file is not a whole directory; 2 wrong usage; 3 not permitted; 5 cannot reach.";
+Exit codes: 0 in force; 1 failed, or the file is not a whole directory; 2 wrong usage; 3 not
+permitted; 5 cannot reach.";
 
 /// The arguments of `bulkhead apply`.
 #[derive(Debug, Clone, Args)]

@@ -16,16 +16,17 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-Every command is noted by the node that took it, refused ones too: the intent before, the outcome after. The
-entries of a node are chained and signed. An export ends with the signed head, so that a shortened one is noticed;
-compare its key with the one that `audit show` prints.
+Every command is noted by the node that took it, refused ones too: the intent before, the outcome
+after. The entries of a node are chained and signed. An export ends with the signed head, so that
+a shortened one is noticed; compare its key with the one that `audit show` prints.
 
 Examples:
   bulkhead audit show --as wales-duty
   bulkhead audit export wales.jsonl --as wales-duty
   bulkhead audit verify wales.jsonl
 
-Exit codes: 0 done, or the file holds; 1 the file does not hold; 2 wrong usage; 3 not permitted; 5 cannot reach.";
+Exit codes: 0 done, or the file holds; 1 the file does not hold; 2 wrong usage; 3 not permitted; 5
+cannot reach.";
 
 /// The arguments of `bulkhead audit`.
 #[derive(Debug, Clone, Args)]

@@ -18,20 +18,22 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-SCOPE is wales/wast-111, supplier:meridian or nation:wales. Every tenant is cut off for the nation of the operator:
-its own at once, others' at the border. What the scope sent from --since on is suspect: it is set aside and handed
-over only when two operators release it. Nothing is deleted.
+SCOPE is wales/wast-111, supplier:meridian or nation:wales. Every tenant is cut off for the nation
+of the operator: its own at once, others' at the border. What the scope sent from --since on is
+suspect: it is set aside and handed over only when two operators release it. Nothing is deleted.
 
-The plan is shown first; nothing happens before a yes. One person cuts one tenant off; a supplier or a nation
-too, but it alarms every operator until a second one says `cuts confirm` or `cuts withdraw`.
+The plan is shown first; nothing happens before a yes. One person cuts one tenant off; a supplier
+or a nation too, but it alarms every operator until a second one says `cuts confirm` or `cuts
+withdraw`.
 
 Examples:
   bulkhead cut wales/wast-111 --reason 'credentials seen for sale' --since 2h --as wales-duty
   bulkhead cut wales/wast-111 --reason 'attack under way' --since now --yes --as wales-duty
-  bulkhead cut supplier:meridian --reason 'supplier breached' --since 2026-08-04T07:00:00+01:00 --plan
+  bulkhead cut supplier:meridian --reason 'supplier breached' --since 2026-08-04T06:00:00Z --plan
 
-Exit codes: 0 in force on every node; 1 failed, or the plan has changed; 2 wrong usage; 3 refused, or it waits for
-a second person; 4 no such scope; 5 cannot reach; 6 some node has not answered (it says when that node stops by itself).";
+Exit codes: 0 in force on every node; 1 failed, or the plan has changed; 2 wrong usage; 3 refused,
+or it waits for a second person; 4 no such scope; 5 cannot reach; 6 some node has not answered (it
+says when that node stops by itself).";
 
 /// The arguments of `bulkhead cut`.
 #[derive(Debug, Clone, Args)]

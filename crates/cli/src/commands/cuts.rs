@@ -16,8 +16,8 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-Without a command it lists the cuts of the operator's nation, those in force first. A CUT-ID is nation/name as
-it is listed; without a nation it is the operator's own.
+Without a command it lists the cuts of the operator's nation, those in force first. A CUT-ID is
+nation/name as it is listed; without a nation it is the operator's own.
 
 Examples:
   bulkhead cuts --as wales-duty
@@ -25,8 +25,8 @@ Examples:
   bulkhead cuts confirm wales/3f0c9a12be77 --as wales-lead
   bulkhead cuts withdraw wales/3f0c9a12be77 --reason 'the wrong tenant' --as wales-duty
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted, or it waits for a second person; 4 not found;
-5 cannot reach.";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted, or it waits for a second person; 4
+not found; 5 cannot reach.";
 
 /// The arguments of `bulkhead cuts`.
 #[derive(Debug, Clone, Args)]

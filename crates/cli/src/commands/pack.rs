@@ -20,15 +20,17 @@ use item::Item;
 
 /// The end of its help.
 pub const HELP: &str = "\
-By destination, earliest due first: the patient, the number to call back, the disposition, by when. Headings are in
-English and Welsh. The file has patients' data: print it, use it, destroy it. Each referral has a code that
-`bulkhead held mark-handled CODE` takes when somebody has dealt with it.
+By destination, earliest due first: the patient, the number to call back, the disposition, by
+when. Headings are in English and Welsh. The file has patients' data: print it, use it, destroy
+it. Each referral has a code that `bulkhead held mark-handled CODE` takes when somebody has dealt
+with it.
 
 Examples:
   bulkhead pack wales/wast-111 --reason 'continuity, incident 17' --as wales-duty
   bulkhead pack wales/wast-111 --reason 'incident 17' --out pack.html --yes --as wales-duty
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing is set aside; 5 cannot reach.";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing is set aside; 5 cannot
+reach.";
 
 /// The arguments of `bulkhead pack`.
 #[derive(Debug, Clone, Args)]

@@ -10,20 +10,20 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
-The way back: one operator proposes it with evidence and the fingerprints of the new certificates; another one,
-who does not work for the supplier, approves; then canary (a few), limited (a rate), full. `abort` closes again at
-any step. The certificates of before the cut never open a session again. `status` shows how far it is and names every
-other cut that still covers the scope.
+The way back: one operator proposes it with evidence and the fingerprints of the new certificates;
+another one, who does not work for the supplier, approves; then canary (a few), limited (a rate),
+full. `abort` closes again at any step. The certificates of before the cut never open a session
+again. `status` shows how far it is and names every other cut that still covers the scope.
 
 Examples:
-  bulkhead restore wales/3f0c9a12be77 propose --evidence 'rebuilt, report 17' --certificate new.pem --as wales-duty
+  bulkhead restore wales/3f0c9a12be77 propose --evidence r17 --certificate new.pem --as wales-duty
   bulkhead restore wales/3f0c9a12be77 approve --as wales-lead
   bulkhead restore wales/3f0c9a12be77 advance canary --with wales/ooh-cardiff --as wales-lead
   bulkhead restore wales/3f0c9a12be77 advance limited --per-minute 20 --as wales-lead
   bulkhead restore wales/3f0c9a12be77 advance full --as wales-lead
 
-Exit codes: 0 done; 1 failed, or not the next step; 2 wrong usage; 3 not permitted, or a second person is needed;
-4 not found; 5 cannot reach.";
+Exit codes: 0 done; 1 failed, or not the next step; 2 wrong usage; 3 not permitted, or a second
+person is needed; 4 not found; 5 cannot reach.";
 
 /// The arguments of `bulkhead restore`.
 #[derive(Debug, Clone, Args)]

@@ -17,12 +17,13 @@ use crate::{Error, Exit, Global, Screen};
 
 /// The end of the help of `quarantine`.
 pub const QUARANTINE_HELP: &str = "\
-Quarantined is what a cut tenant sent from the cut's --since on. It goes on only when two operators release it,
-naming the cut; rejected, it never goes on. By id, or all that a rule finds; the count comes first.
+Quarantined is what a cut tenant sent from the cut's --since on. It goes on only when two
+operators release it, naming the cut; rejected, it never goes on. By id, or all that a rule finds;
+the count comes first.
 
 Examples:
   bulkhead quarantine list --tenant wales/wast-111
-  bulkhead quarantine release --cut wales/3f0c9a12be77 6f1f0c1e-6a52-5b53-8d1b-0f6f3f6a9a10 --as wales-duty
+  bulkhead quarantine release --cut wales/3f0c9a12be77 6f1f0c1e6a525b53 --as wales-duty
   bulkhead quarantine release --cut wales/3f0c9a12be77 --tenant wales/wast-111 --as wales-lead
   bulkhead quarantine reject --cut wales/3f0c9a12be77 ID --reason 'forged'
 
@@ -30,8 +31,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing matches;
 
 /// The end of the help of `held`.
 pub const HELD_HELP: &str = "\
-Held is what waits for a cut to end; parked is what cannot be processed; return-pending is what nobody has
-confirmed yet. By id, or all that a rule finds; the count comes first.
+Held is what waits for a cut to end; parked is what cannot be processed; return-pending is what
+nobody has confirmed yet. By id, or all that a rule finds; the count comes first.
 
 Examples:
   bulkhead held list --tenant wales/wast-111

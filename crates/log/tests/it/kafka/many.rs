@@ -13,6 +13,14 @@ fn lanes() -> usize {
     names.filter(|name| name.trim() == "log-reader").count()
 }
 
+async fn until(holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "there are {} threads of readers", lanes());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_share_consumers_of_256_partitions() {
     let log = Kafka::connect(cluster::one()).await.unwrap();
@@ -21,7 +29,8 @@ async fn readers_share_consumers_of_256_partitions() {
     for partition in &all {
         readers.push(reader(&log, &[partition]).await);
     }
-    assert_eq!(lanes(), 3, "of 256, 256 and 88 partitions");
+    // Of 256, 256 and 88 partitions. A thread has its name a moment after it is there.
+    until(|| lanes() == 3).await;
     for at in [0, 255, 256, 511, 512, 599] {
         log.append(&all[at], record(at)).await.unwrap();
         assert_eq!(values(&read(&mut readers[at], 1).await), [at.to_string()]);
@@ -31,11 +40,7 @@ async fn readers_share_consumers_of_256_partitions() {
     assert_eq!(values(&read(&mut second, 1).await), ["0"]);
     readers.clear();
     drop(second);
-    let begin = Instant::now();
-    while lanes() > 1 {
-        assert!(begin.elapsed() < Duration::from_secs(10), "{} are left", lanes());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until(|| lanes() <= 1).await;
     // The one that stays still works.
     let mut again = reader(&log, &[&all[599]]).await;
     assert_eq!(values(&read(&mut again, 1).await), ["599"]);
