@@ -1,6 +1,7 @@
 //! The account of a cut: what was said about it, and what this cell's ledger knows of the tenants that it covers.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bulkhead_ledger::{Error, Ledger};
 use bulkhead_model::{Cut, CutCourse, CutId, Directory, State, TenantId};
@@ -70,13 +71,16 @@ fn described(cut: &Cut, directory: &Directory) -> CutSummary {
 pub(crate) struct Said {
     account: CutAccount,
     tenants: Vec<TenantId>,
-    since: Timestamp,
+    /// What was accepted in it is suspect: from the cut's `since` until the tenant is back.
+    suspect: Range<Timestamp>,
 }
 
 impl Said {
     /// What was said about a cut; none: there is no such cut.
     pub(crate) fn of(authority: &Authority, id: &CutId) -> Option<Self> {
-        let cut = authority.cuts().course(id).and_then(CutCourse::cut);
+        let course = authority.cuts().course(id);
+        let back = course.and_then(CutCourse::opening).map_or(Timestamp::MAX, |opening| opening.moment.at);
+        let cut = course.and_then(CutCourse::cut);
         let cut = cut.or_else(|| authority.pending().find(|cut| cut.id == *id))?;
         let timeline = authority.timeline(id);
         let account = CutAccount {
@@ -85,21 +89,21 @@ impl Said {
             proposal: timeline.and_then(|timeline| timeline.proposal.as_ref()).map(proposal),
             ..CutAccount::default()
         };
-        Some(Self { account, tenants: covered(cut, authority.directory()), since: cut.since })
+        Some(Self { account, tenants: covered(cut, authority.directory()), suspect: cut.since..back })
     }
 
     /// With what the ledger knows. Takes milliseconds and more on a large ledger.
     pub(crate) fn counted(self, ledger: &Ledger) -> Result<CutAccount, Error> {
-        let Self { mut account, tenants, since } = self;
+        let Self { mut account, tenants, suspect } = self;
         let (mut sent, mut received) = (BTreeMap::new(), BTreeMap::new());
         let (mut last_accepted, mut last_delivery) = (None, None);
         for tenant in &tenants {
-            add(&mut sent, ledger.sent_since(tenant, since)?);
+            add(&mut sent, ledger.sent_in(tenant, &suspect)?);
             add(&mut received, ledger.open_to_by_state(tenant)?);
             last_accepted = last_accepted.max(ledger.last_accepted(tenant)?);
             last_delivery = last_delivery.max(ledger.last_offered(tenant)?);
             let (rows, total) =
-                ledger.sent_and_handed_over(tenant, since, LISTED - account.handed_over.len())?;
+                ledger.sent_and_handed_over(tenant, &suspect, LISTED - account.handed_over.len())?;
             account.handed_over_total += total;
             account.handed_over.extend(rows.iter().map(|row| {
                 let shown = bulkhead_ledger::referral_to_wire(row);

@@ -141,7 +141,8 @@ impl Plan {
         ledger: &Ledger,
     ) -> Result<PlannedTenant, bulkhead_ledger::Error> {
         let [open_from, open_to, urgent] = ledger.open_counts(tenant)?;
-        let sent: Vec<(State, u64)> = ledger.sent_since(tenant, self.since)?;
+        let suspect = self.since..Timestamp::MAX;
+        let sent: Vec<(State, u64)> = ledger.sent_in(tenant, &suspect)?;
         let services: Vec<&Service> =
             directory.services().filter(|service| service.host == *tenant).collect();
         let fallbacks = services.iter().filter_map(|service| service.fallback.as_ref());
@@ -153,7 +154,7 @@ impl Plan {
             open_to,
             urgent,
             suspect: sent.iter().map(|(_, count)| count).sum(),
-            handed_over: ledger.sent_and_handed_over(tenant, self.since, 0)?.1,
+            handed_over: ledger.sent_and_handed_over(tenant, &suspect, 0)?.1,
             fallbacks: fallbacks.map(|fallback| fallback.service.to_string()).collect(),
         })
     }

@@ -1,6 +1,8 @@
 //! What a cut needs to know of one tenant: what it sent since an instant, what is under way to it, and what was the
 //! last of both.
 
+use std::ops::Range;
+
 use bulkhead_model::{State, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
@@ -18,16 +20,17 @@ const HANDED_OVER: &str =
 /// How many of the newest hand-overs are looked through for the last one.
 const NEWEST: u32 = 20;
 
-/// What it sent, accepted at or after `since`, by state.
-pub(crate) fn sent_since(
+/// What it sent, accepted in that time, by state.
+pub(crate) fn sent_in(
     connection: &Connection,
     tenant: &TenantId,
-    since: Timestamp,
+    time: &Range<Timestamp>,
 ) -> Result<Vec<(State, u64)>, Error> {
     by_state(
         connection,
-        "SELECT state, count(*) FROM referral WHERE origin = ?1 AND accepted_at >= ?2 GROUP BY state",
-        params![tenant.as_str(), micros(since)],
+        "SELECT state, count(*) FROM referral WHERE origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3
+         GROUP BY state",
+        params![tenant.as_str(), micros(time.start), micros(time.end)],
     )
 }
 
@@ -64,8 +67,9 @@ pub(crate) fn last_accepted(connection: &Connection, tenant: &TenantId) -> Resul
 pub(crate) fn last_offered(connection: &Connection, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
     let newest = ids(
         connection,
-        "SELECT id FROM referral WHERE destination = ?1 AND (inbox IS NOT NULL OR stage = 3)
-         ORDER BY state_since DESC LIMIT ?2",
+        &format!(
+            "SELECT id FROM referral WHERE destination = ?1 AND {HANDED_OVER} ORDER BY since DESC LIMIT ?2"
+        ),
         params![tenant.as_str(), NEWEST],
     )?;
     let mut last = None;
@@ -78,23 +82,24 @@ pub(crate) fn last_offered(connection: &Connection, tenant: &TenantId) -> Result
     Ok(last)
 }
 
-/// What it sent at or after `since` and others have all the same, newest first, and how many in all.
+/// What it sent in that time and others have all the same, newest first, and how many in all.
 pub(crate) fn handed_over(
     view: &View<'_>,
     tenant: &TenantId,
-    since: Timestamp,
+    time: &Range<Timestamp>,
     limit: usize,
 ) -> Result<(Vec<Row>, u64), Error> {
-    let which = format!("origin = ?1 AND accepted_at >= ?2 AND {HANDED_OVER}");
+    let which = format!("origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {HANDED_OVER}");
+    let (start, end) = (micros(time.start), micros(time.end));
     let total = one(
         view,
         &format!("SELECT count(*) FROM referral WHERE {which}"),
-        &[&tenant.as_str(), &micros(since)],
+        &[&tenant.as_str(), &start, &end],
     )?;
     let ids = ids(
         view,
-        &format!("SELECT id FROM referral WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?3"),
-        params![tenant.as_str(), micros(since), limit],
+        &format!("SELECT id FROM referral WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?4"),
+        params![tenant.as_str(), start, end, limit],
     )?;
     Ok((rows(view, &ids)?, total))
 }

@@ -98,9 +98,9 @@ impl Ledger {
         self.read("listing", |connection| query::list(connection, filter))
     }
 
-    /// What a tenant sent, accepted at or after `since`, by state.
-    pub fn sent_since(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<(State, u64)>, Error> {
-        self.read("counting", |connection| account::sent_since(connection, tenant, since))
+    /// What a tenant sent, accepted in that time, by state.
+    pub fn sent_in(&self, tenant: &TenantId, time: &Range<Timestamp>) -> Result<Vec<(State, u64)>, Error> {
+        self.read("counting", |connection| account::sent_in(connection, tenant, time))
     }
 
     /// What is for a tenant and not settled, by state.
@@ -123,14 +123,14 @@ impl Ledger {
         self.read("asking for the last", |connection| account::last_offered(connection, tenant))
     }
 
-    /// What a tenant sent at or after `since` and others have, newest first, and how many in all.
+    /// What a tenant sent in that time and others have, newest first, and how many in all.
     pub fn sent_and_handed_over(
         &self,
         tenant: &TenantId,
-        since: Timestamp,
+        time: &Range<Timestamp>,
         limit: usize,
     ) -> Result<(Vec<Row>, u64), Error> {
-        self.read("listing", |connection| account::handed_over(connection, tenant, since, limit))
+        self.read("listing", |connection| account::handed_over(connection, tenant, time, limit))
     }
 
     /// How many referrals are in each state, by sender and receiver.
