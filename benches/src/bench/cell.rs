@@ -84,6 +84,7 @@ impl Cell {
             ledger: ledger.clone(),
             directory: directory.clone(),
             cuts: cuts.clone(),
+            orders: watch::channel(Arc::default()).1,
             lease: Lease::always(),
             pulses: watch::channel(Arc::default()).1,
             dialer: Dialer::new(&credentials)?,

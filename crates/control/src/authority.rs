@@ -13,8 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bulkhead_model::{
-    Cut, CutFact, CutId, Cuts, Direction, Directory, FactId, Moment, Nation, OperatorId, ReferralId, Scope,
-    Stamp, Word,
+    Cut, CutFact, CutId, Cuts, Direction, Directory, FactId, Moment, Nation, OperatorId, Order, ReferralId,
+    Scope, Stamp, Word,
 };
 use bulkhead_wire::fact::{self, Action, Command, Header, HeaderScope, SignedFact};
 use jiff::{SignedDuration, Timestamp};
@@ -115,30 +115,6 @@ pub enum Judged {
     Refused(Refused),
 }
 
-/// What an operator asked for referrals that are set aside, for their owners to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// Where it lies.
-    pub moment: Moment,
-    /// Who.
-    pub by: OperatorId,
-    /// What.
-    pub action: Ordered,
-    /// For which.
-    pub referrals: Vec<ReferralId>,
-    /// Why, or how it was handled.
-    pub note: String,
-}
-
-/// What is to become of a referral that is set aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ordered {
-    /// As an operator ordered.
-    Held(Action),
-    /// It is quarantined by that cut and never goes on.
-    Rejected(CutId),
-}
-
 /// All that follows from a control log up to a place of it.
 #[derive(Debug, Clone)]
 pub struct Authority {
@@ -153,7 +129,7 @@ pub struct Authority {
     pending: HashMap<CutId, Pending>,
     /// The first word for a release.
     release_words: HashMap<(CutId, ReferralId), OperatorId>,
-    orders: Vec<Order>,
+    orders: Arc<Vec<Order>>,
     /// What other nations must know: what counts about this nation's own tenants, in order.
     carriable: Vec<(SignedFact, Moment)>,
     timelines: HashMap<CutId, Timeline>,
@@ -188,7 +164,7 @@ impl Authority {
             spent: HashMap::new(),
             pending: HashMap::new(),
             release_words: HashMap::new(),
-            orders: Vec::new(),
+            orders: Arc::default(),
             carriable: Vec::new(),
             timelines: HashMap::new(),
         }
@@ -225,7 +201,7 @@ impl Authority {
     }
 
     /// What is to become of referrals that are set aside, in order.
-    pub fn orders(&self) -> &[Order] {
+    pub fn orders(&self) -> &Arc<Vec<Order>> {
         &self.orders
     }
 

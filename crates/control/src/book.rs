@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{CutId, Cuts, Directory, Nation};
+use bulkhead_model::{CutId, Cuts, Directory, Nation, Order};
 use bulkhead_wire::fact::SignedFact;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ struct Shared {
     authority: Mutex<Authority>,
     directory: watch::Sender<Arc<Directory>>,
     cuts: watch::Sender<Arc<Cuts>>,
+    orders: watch::Sender<Arc<Vec<Order>>>,
 }
 
 impl Book {
@@ -29,6 +30,7 @@ impl Book {
             authority: Mutex::new(Authority::new(nation)),
             directory: watch::Sender::new(Arc::default()),
             cuts: watch::Sender::new(Arc::default()),
+            orders: watch::Sender::new(Arc::default()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -46,6 +48,11 @@ impl Book {
     /// The directory, as it changes.
     pub fn directory(&self) -> watch::Receiver<Arc<Directory>> {
         self.shared.directory.subscribe()
+    }
+
+    /// What was ordered for referrals that are set aside, as it grows.
+    pub fn orders(&self) -> watch::Receiver<Arc<Vec<Order>>> {
+        self.shared.orders.subscribe()
     }
 
     pub(crate) fn hear(&self, copy: &Copy) -> Judged {
@@ -68,14 +75,8 @@ impl Book {
     fn change<T>(&self, change: impl FnOnce(&mut Authority) -> T) -> T {
         let mut authority = self.lock();
         let answer = change(&mut authority);
-        let directory = authority.directory();
-        self.shared.directory.send_if_modified(|known| {
-            let is_new = !Arc::ptr_eq(known, directory);
-            if is_new {
-                known.clone_from(directory);
-            }
-            is_new
-        });
+        publish(&self.shared.directory, authority.directory());
+        publish(&self.shared.orders, authority.orders());
         self.shared.cuts.send_replace(Arc::new(authority.cuts().clone()));
         answer
     }
@@ -84,4 +85,15 @@ impl Book {
         // A panic while it was held left whole values: each is replaced in one step.
         self.shared.authority.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nobody is woken by what is as it was.
+fn publish<T>(channel: &watch::Sender<Arc<T>>, newest: &Arc<T>) {
+    channel.send_if_modified(|known| {
+        let is_new = !Arc::ptr_eq(known, newest);
+        if is_new {
+            known.clone_from(newest);
+        }
+        is_new
+    });
 }

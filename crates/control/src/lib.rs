@@ -30,8 +30,7 @@ mod shape;
 pub use apply::{Published, publish_directory};
 pub use audit::{Audit, Note};
 pub use authority::{
-    Authority, Copy, Effect, Judged, LIFE, Order, Ordered, Outcome, Proposal, Refused, Timeline,
-    TimelineEntry,
+    Authority, Copy, Effect, Judged, LIFE, Outcome, Proposal, Refused, Timeline, TimelineEntry,
 };
 pub use book::Book;
 pub use carrier::{Carrier, FarDesk};

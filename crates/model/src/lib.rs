@@ -18,6 +18,7 @@ mod gate;
 mod id;
 mod lane;
 mod lifecycle;
+mod order;
 mod patient_number;
 mod payload;
 mod presence;
@@ -48,6 +49,7 @@ pub use id::{
 };
 pub use lane::{Lane, Priority};
 pub use lifecycle::{Diversion, Illegal, Lifecycle, There};
+pub use order::{Order, Ordered};
 pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
 pub use payload::Payload;
 pub use presence::Presence;

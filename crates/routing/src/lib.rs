@@ -21,6 +21,7 @@ mod hand_over;
 mod journal;
 mod layers;
 mod notices;
+mod orders;
 mod owner;
 mod recalls;
 mod router;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{Log, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Nation, Pulses, SHARDS};
+use bulkhead_model::{Cuts, Directory, Nation, Order, Pulses, SHARDS};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::Dialer;
 use bulkhead_wire::topics;
@@ -39,6 +39,8 @@ pub struct Parts {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// What is cut.
     pub cuts: watch::Receiver<Arc<Cuts>>,
+    /// What a person ordered for referrals that are set aside.
+    pub orders: watch::Receiver<Arc<Vec<Order>>>,
     /// What the nodes of the cell say of themselves: who holds what, and whose clock is off.
     pub pulses: watch::Receiver<Arc<Pulses>>,
     /// The right to act, asked before each step that cannot be undone.

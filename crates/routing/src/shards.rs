@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use crate::courier::Courier;
 use crate::owner::Shared;
 use crate::router::Router;
-use crate::{DeliveryService, Error, deadlines, sweep};
+use crate::{DeliveryService, Error, deadlines, orders, sweep};
 
 /// How long an overtaken node waits before it claims a shard again that is still said to be its own.
 const AFTER_OVERTAKEN: Duration = Duration::from_secs(3);
@@ -58,6 +58,7 @@ impl Shards {
         }
         tasks.spawn(deadlines::run(shared.clone(), drain.clone()));
         tasks.spawn(sweep::run(shared.clone(), drain.clone()));
+        tasks.spawn(orders::run(shared.clone(), drain.clone()));
         tasks.spawn(delivery.clone().follow_cuts(drain.clone()));
         Self {
             shared,

@@ -39,7 +39,7 @@ const AHEAD: u64 = 16;
 /// Sweeps until the drain starts.
 pub(crate) async fn run(shared: Shared, drain: Drain) {
     let mut cuts = shared.parts.cuts.clone();
-    let mut sweep = Sweep { shared, released: HashSet::new() };
+    let mut sweep = Sweep::new(shared);
     let mut seen: Option<Arc<Cuts>> = None;
     loop {
         let now = cuts.borrow_and_update().clone();
@@ -68,13 +68,18 @@ pub(crate) async fn run(shared: Shared, drain: Drain) {
     }
 }
 
-struct Sweep {
+/// What goes through what is set aside.
+pub(crate) struct Sweep {
     shared: Shared,
     /// Releases that were seen to.
     released: HashSet<(CutId, ReferralId)>,
 }
 
 impl Sweep {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared, released: HashSet::new() }
+    }
+
     async fn round(&mut self, cuts: &Arc<Cuts>, is_news: bool) -> Result<(), Error> {
         let layers = &self.shared.config.layers;
         if self.shared.journal.owned().is_empty() || !layers.asks(Layer::Sweep) {
@@ -233,7 +238,7 @@ impl Sweep {
     }
 
     /// False when something else stands in its way.
-    async fn go_on(&self, cuts: &Cuts, row: &Row, by: &str) -> Result<bool, Error> {
+    pub(crate) async fn go_on(&self, cuts: &Cuts, row: &Row, by: &str) -> Result<bool, Error> {
         let asked = provenance_of(row);
         let answer = cuts.ask(&asked);
         if !answer.is_open() {

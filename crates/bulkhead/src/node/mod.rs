@@ -107,6 +107,7 @@ impl Node {
             ledger: ledger.clone(),
             directory: following.directory.clone(),
             cuts: following.cuts.clone(),
+            orders: following.book.orders(),
             pulses: following.pulses.clone(),
             lease: lease.clone(),
             dialer,

@@ -1,10 +1,14 @@
 //! What each command needs to count, and what it does.
 
-use bulkhead_model::{Cut, CutCourse, CutFact, CutId, FactId, ReferralId, Stage, Step, WITHDRAWABLE, Word};
-use bulkhead_wire::fact::{self, Advance, Command, Header};
+use std::sync::Arc;
+
+use bulkhead_model::{
+    Cut, CutCourse, CutFact, CutId, FactId, Order, Ordered, ReferralId, Stage, Step, WITHDRAWABLE, Word,
+};
+use bulkhead_wire::fact::{self, Action, Advance, Command, Header};
 use ring::digest::{SHA256, digest};
 
-use super::{Authority, Copy, Effect, Order, Ordered, Pending, Proposal, Refused, TimelineEntry, parse};
+use super::{Authority, Copy, Effect, Pending, Proposal, Refused, TimelineEntry, parse};
 
 impl Authority {
     pub(super) fn command(
@@ -62,12 +66,18 @@ impl Authority {
             Command::Release { cut, referrals } => self.release(copy, id, header, cut, referrals),
             Command::Reject { cut, referrals, reason } => {
                 self.known(cut, header)?;
-                let action = Ordered::Rejected(cut.clone());
-                self.order(copy, header, action, referrals, reason);
+                let ordered = Ordered::Rejected(cut.clone());
+                self.order(copy, header, ordered, referrals, reason);
                 Ok(Effect::Rejected(cut.clone(), referrals.clone()))
             }
             Command::Order { action, referrals, note } => {
-                self.order(copy, header, Ordered::Held(*action), referrals, note);
+                let ordered = match action {
+                    Action::Release => Ordered::Release,
+                    Action::Divert => Ordered::Divert,
+                    Action::Return => Ordered::Return,
+                    Action::Handled => Ordered::Handled,
+                };
+                self.order(copy, header, ordered, referrals, note);
                 Ok(Effect::Ordered(*action, referrals.clone()))
             }
             Command::Directory { toml, digest: stated } => self.directory_fact(copy, toml, stated),
@@ -252,11 +262,18 @@ impl Authority {
         Ok(Effect::Released(cut.clone(), released))
     }
 
-    fn order(&mut self, copy: &Copy, header: &Header, action: Ordered, referrals: &[ReferralId], note: &str) {
-        self.orders.push(Order {
+    fn order(
+        &mut self,
+        copy: &Copy,
+        header: &Header,
+        ordered: Ordered,
+        referrals: &[ReferralId],
+        note: &str,
+    ) {
+        Arc::make_mut(&mut self.orders).push(Order {
             moment: copy.here,
             by: header.operator.clone(),
-            action,
+            ordered,
             referrals: referrals.to_vec(),
             note: note.to_owned(),
         });

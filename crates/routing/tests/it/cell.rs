@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulkhead_ledger::{Ledger, Row};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Topic};
 use bulkhead_model::{
-    CaseId, Cuts, Digest, Directory, Envelope, Fallback, Kind, MessageId, Nation, OnDeadline, Payload,
+    CaseId, Cuts, Digest, Directory, Envelope, Fallback, Kind, MessageId, Nation, OnDeadline, Order, Payload,
     Priority, Protocol, Pulses, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier,
     SupplierId, Tenant, TenantId,
 };
@@ -103,6 +103,7 @@ pub(crate) struct Cell {
     pub(crate) lease: Lease,
     pub(crate) pulses: watch::Sender<Arc<Pulses>>,
     pub(crate) cuts: watch::Sender<Arc<Cuts>>,
+    pub(crate) orders: watch::Sender<Arc<Vec<Order>>>,
     drain: Drain,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -154,11 +155,13 @@ impl Cell {
         let lease = Lease::new(LEASE);
         lease.renew(BootTime::now());
         let (pulses, pulses_seen) = watch::channel(Arc::default());
+        let (orders, orders_seen) = watch::channel(Arc::default());
         let parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
             directory,
             cuts,
+            orders: orders_seen,
             pulses: pulses_seen,
             lease: lease.clone(),
             dialer: Dialer::new(&credentials).unwrap(),
@@ -185,7 +188,7 @@ impl Cell {
                 .await
                 .unwrap();
         });
-        Self { nation, address, log, ledger, board, lease, pulses, cuts: switch, drain, tasks }
+        Self { nation, address, log, ledger, board, lease, pulses, cuts: switch, orders, drain, tasks }
     }
 
     /// As a clean stop does; the log is closed when this returns.

@@ -8,5 +8,6 @@ mod cut;
 mod deadline;
 mod nodes;
 mod notices;
+mod orders;
 mod sidecar;
 mod switch;

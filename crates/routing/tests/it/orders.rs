@@ -1,0 +1,102 @@
+//! What a person orders for referrals that are set aside.
+
+use std::sync::Arc;
+
+use bulkhead_model::{
+    Direction, Lifecycle, Moment, OnDeadline, OperatorId, Order, Ordered, ReferralId, State,
+};
+use jiff::Timestamp;
+
+use crate::cell::{Draft, England, directory};
+use crate::sidecar::Sidecar;
+use crate::switch::{Switch, cut_id, cut_of, in_seconds};
+
+const FROM: &str = "england/sender";
+const TO: &str = "england/receiver";
+const CUT: &str = "england/1";
+
+fn order(england: &England, ordered: Ordered, referral: ReferralId, at: Timestamp) {
+    england.cell.orders.send_modify(|orders| {
+        let orders = Arc::make_mut(orders);
+        orders.push(Order {
+            moment: Moment { position: 500 + orders.len() as u64, at },
+            by: OperatorId::parse("england/duty").unwrap(),
+            ordered,
+            referrals: vec![referral],
+            note: "phoned".into(),
+        });
+    });
+}
+
+/// Held, because a cut covers its sender and it is not suspect.
+async fn held(england: &England, message: &str) -> ReferralId {
+    let id = england.cell.submit(&Draft::new(message, TO)).await;
+    england.cell.until(id, State::Routed).await;
+    let mut switch = Switch::new(&england.cell.cuts, directory(OnDeadline::Return));
+    switch.cut(cut_of(CUT, FROM, Direction::Both, in_seconds(3_600)));
+    england.cell.until(id, State::Held).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_given_back_and_its_return_confirmed_by_a_person() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = held(&england, "m1").await;
+    order(&england, Ordered::Return, id, Timestamp::now());
+    let row = england.cell.until(id, State::ReturnPending).await;
+    let reason = row.referral.lifecycle.reason().unwrap();
+    assert!(reason.code == "TENANT_CUT" && reason.text.ends_with("given back by england/duty"), "{reason:?}");
+
+    order(&england, Ordered::Handled, id, Timestamp::now());
+    let row = england.cell.until(id, State::Returned).await;
+    assert_eq!(row.referral.lifecycle, Lifecycle::Returned { by: "england/duty, who handled it".into() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_parked_is_handled_or_tried_again() {
+    let england = England::start(OnDeadline::Return).await;
+    let [handled, tried] = ["m1", "m2"].map(|message| Draft::new(message, "england/nobody"));
+    let (handled, tried) = (england.cell.submit(&handled).await, england.cell.submit(&tried).await);
+    england.cell.until(handled, State::Parked).await;
+    let before = england.cell.until(tried, State::Parked).await;
+    order(&england, Ordered::Handled, handled, Timestamp::now());
+    order(&england, Ordered::Release, tried, Timestamp::now());
+    england.cell.until(handled, State::Returned).await;
+    // The service is as unknown as it was: it stays set aside.
+    let after = england.cell.until(tried, State::Parked).await;
+    assert_eq!(before.referral.lifecycle, after.referral.lifecycle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rejected_in_quarantine_never_goes_on() {
+    let england = England::start(OnDeadline::Return).await;
+    let [suspect, other] = ["m1", "m2"].map(|message| Draft::new(message, TO));
+    let (suspect, other) = (england.cell.submit(&suspect).await, england.cell.submit(&other).await);
+    england.cell.until(other, State::Routed).await;
+    let mut switch = Switch::new(&england.cell.cuts, directory(OnDeadline::Return));
+    switch.cut(cut_of(CUT, FROM, Direction::Both, in_seconds(-60)));
+    england.cell.until(suspect, State::Quarantined).await;
+    england.cell.until(other, State::Quarantined).await;
+    // One of another cut says nothing about it.
+    order(&england, Ordered::Rejected(cut_id("england/2")), other, Timestamp::now());
+    order(&england, Ordered::Rejected(cut_id(CUT)), suspect, Timestamp::now());
+    england.cell.until(suspect, State::Rejected).await;
+    switch.withdraw(CUT, Timestamp::now());
+    let mut receiver = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    receiver.grant(16, 1).await;
+    assert_eq!(receiver.handed_over().await.referral_id, other.to_string());
+    receiver.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_about_what_was_set_aside_when_it_was_given() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = held(&england, "m1").await;
+    // As a node that starts hears all orders once more.
+    order(&england, Ordered::Return, id, in_seconds(-3_600));
+    let other = england.cell.submit(&Draft::new("m2", TO)).await;
+    england.cell.until(other, State::Held).await;
+    order(&england, Ordered::Handled, other, Timestamp::now());
+    england.cell.until(other, State::Returned).await;
+    england.cell.until(id, State::Held).await;
+}
