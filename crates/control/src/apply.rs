@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_log::{Entry, Log, Reader};
+use bulkhead_log::{Appended, Entry, Log, Reader, Record};
 use bulkhead_model::Nation;
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -14,6 +14,10 @@ use crate::follow::Control;
 
 /// How long an appended fact may take to be read back.
 const READ_BACK: Duration = Duration::from_secs(10);
+
+/// How often a directory is appended before its unknown outcome is told, and how long between.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,7 @@ pub async fn publish_directory(
         }
     }
     let record = directory.record(Timestamp::now());
-    let appended = log.append(control.partition(), record).await.map_err(|cause| control.failed(cause))?;
+    let appended = append(log, &control, record).await.map_err(|cause| control.failed(cause))?;
     match timeout(READ_BACK, reading.until(appended.offset + 1)).await {
         Ok(read) => read.map(|()| Published::At(appended.offset)).map_err(|cause| control.failed(cause)),
         Err(_) => Err(Error::NotReadBack {
@@ -59,6 +63,17 @@ pub async fn publish_directory(
             waited: READ_BACK,
         }),
     }
+}
+
+/// A copy more of the same directory does no harm, so one whose outcome is unknown is appended again.
+async fn append(log: &dyn Log, control: &Control, record: Record) -> Result<Appended, bulkhead_log::Error> {
+    for _ in 1..ATTEMPTS {
+        match log.append(control.partition(), record.clone()).await {
+            Err(bulkhead_log::Error::Unknown { .. }) => tokio::time::sleep(PAUSE).await,
+            known => return known,
+        }
+    }
+    log.append(control.partition(), record).await
 }
 
 struct Reading {

@@ -31,8 +31,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(500);
 /// More topics than these are asked about in one question, for all that there are.
 const FEW: usize = 16;
-/// How long a topic that is asked about may be unknown to the broker that leads it: it was made a moment ago.
-const NEW: Duration = Duration::from_secs(2);
+/// How long a topic that is asked about may be unknown to the broker that leads it: it was made a moment ago. Brokers
+/// that make hundreds of partitions at once, as for the first start of a country, take seconds.
+const NEW: Duration = Duration::from_secs(10);
 /// How long between two questions about what is moving.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -121,6 +122,16 @@ impl Asker {
                 return answer;
             }
             thread::sleep(PAUSE);
+            self.learn(partitions);
+        }
+    }
+
+    /// Has the client look again at the topics of these: what it knows of a new one may be of a moment too early.
+    fn learn(&self, partitions: &[Address]) {
+        let topics: HashSet<&str> = partitions.iter().map(|(topic, _)| topic.as_str()).collect();
+        for topic in topics.into_iter().take(FEW) {
+            // What it cannot learn, the question itself says.
+            let _ = self.topic(topic);
         }
     }
 
