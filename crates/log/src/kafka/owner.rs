@@ -3,22 +3,28 @@
 //! Two cells that were given the same prefix by mistake would read each other's records. The second of them is
 //! refused; of two that start at the same moment, the one whose record comes first stays.
 
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
 use super::{Kafka, config::KafkaConfig};
-use crate::{Error, Log, Record, Topic, TopicSpec};
+use crate::{Error, Log, Partition, Record, Topic, TopicSpec};
 
 const TOPIC: &str = "cell";
+/// How long a topic that was made a moment ago may be missing in some broker's eyes.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Takes the prefix for this cell, or finds that it has it.
 pub(super) async fn claim(log: &Kafka, config: &KafkaConfig) -> Result<(), Error> {
     let topic = Topic::new(TOPIC)?;
     let partition = topic.partition(0);
     log.ensure(&[TopicSpec { topic, partitions: 1, compacted: false }]).await?;
-    let mut bounds = log.bounds(&partition).await?;
-    if bounds.is_empty() {
-        let (key, value) = (TOPIC.into(), config.cell.clone().into_bytes().into());
-        log.append(&partition, Record { key, value }).await?;
-        bounds = log.bounds(&partition).await?;
-    }
+    let bounds = mark(log, config, &partition).await?;
     let first = log.read_at(&[partition.at(bounds.start)]).await?;
     let owner = first.into_iter().flatten().next().map(|entry| entry.record.value);
     let owner = owner.ok_or_else(|| Error::Corrupt {
@@ -32,4 +38,22 @@ pub(super) async fn claim(log: &Kafka, config: &KafkaConfig) -> Result<(), Error
         owner: String::from_utf8_lossy(&owner).into_owned(),
         cell: config.cell.clone(),
     })
+}
+
+/// Writes whose prefix this is where nothing is written yet. A second record of ours changes nothing, so that an append
+/// whose outcome is unknown is simply repeated.
+async fn mark(log: &Kafka, config: &KafkaConfig, partition: &Partition) -> Result<Range<u64>, Error> {
+    let begin = Instant::now();
+    loop {
+        let bounds = log.bounds(partition).await?;
+        if !bounds.is_empty() {
+            return Ok(bounds);
+        }
+        let (key, value) = (TOPIC.into(), config.cell.clone().into_bytes().into());
+        match log.append(partition, Record { key, value }).await {
+            Ok(_) => {}
+            Err(Error::Unknown { .. }) if begin.elapsed() < PATIENCE => sleep(PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    }
 }
