@@ -1,4 +1,5 @@
-//! `cargo xtask tidy`: checks of the house that cargo itself does not make.
+//! `cargo xtask tidy`: checks of the house that cargo itself does not make; `cargo xtask seeded-bugs [NAME]...`:
+//! whether the checks can fail.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
@@ -9,13 +10,14 @@ use anyhow::{Context, Result, bail};
 
 mod floors;
 mod house;
+mod seeded_bugs;
 mod texts;
 
 fn main() -> ExitCode {
     match run() {
         Ok(0) => ExitCode::SUCCESS,
         Ok(problems) => {
-            eprintln!("tidy: {problems} to put in order");
+            eprintln!("{problems} to put in order");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -29,17 +31,20 @@ fn main() -> ExitCode {
 fn run() -> Result<usize> {
     match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [task] if task == "tidy" => tidy(),
-        _ => bail!("usage: cargo xtask tidy"),
+        [task, names @ ..] if task == "seeded-bugs" => seeded_bugs::run(&root()?, names),
+        _ => bail!("usage: cargo xtask tidy | seeded-bugs [NAME]..."),
     }
 }
 
 fn tidy() -> Result<usize> {
-    let house = house::House::read(&root()?)?;
+    let root = root()?;
+    let house = house::House::read(&root)?;
     let problems: Vec<String> = [
         floors::check(&house.manifests),
         texts::opening_lines(&house.sources),
         texts::error_pages(&house.sources, &house.error_pages),
         texts::machine_paths(&house.tracked),
+        seeded_bugs::stale(&root, &house.tracked)?,
     ]
     .concat();
     for problem in &problems {
