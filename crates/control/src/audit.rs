@@ -277,4 +277,28 @@ mod tests {
         assert_eq!(line::verify(&text).unwrap().head.count, 2);
         assert!(text.contains("14 bytes of a line"), "{text}");
     }
+
+    #[tokio::test]
+    async fn r17_a_full_queue_delays_no_command_and_what_is_missing_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Audit::open(directory.path(), "england-1").unwrap());
+        let key = open_key(&directory.path().join("audit.key")).unwrap();
+        let (queue, tasks) = sync_channel(QUEUE);
+        let missed = Arc::new(AtomicU64::new(0));
+        let audit = Audit { queue, missed: missed.clone(), public_key: public_key_hex(&key).into() };
+        // The disk stands still: nobody takes anything out.
+        for _ in 0..QUEUE + 10 {
+            audit.note(note("cut"));
+        }
+        assert_eq!(missed.load(Ordering::Relaxed), 10);
+        let path = directory.path().join("audit.jsonl");
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let found = Found::of(&path).unwrap();
+        let book =
+            Book { file, path, node: "england-1".into(), key, count: found.count, previous: found.previous };
+        std::thread::spawn(move || book.write(&tasks, &missed));
+        let text = exported(&audit).await;
+        assert!(line::verify(&text).is_ok(), "{text:.200}");
+        assert!(text.contains("\"missed\":10"), "{text:.400}");
+    }
 }

@@ -76,9 +76,13 @@ impl World {
 
     /// The whole way back, by two people.
     fn restore(&mut self, cut: &str, first_fact: u8) {
+        self.restore_with(cut, first_fact, "new");
+    }
+
+    fn restore_with(&mut self, cut: &str, first_fact: u8, certificate: &str) {
         let maker = cut_id(cut).nation();
         let [duty, lead] = ["duty", "lead"].map(|name| format!("{maker}/{name}"));
-        let proposed = Step::Proposed { certificates: vec!["new".into()] };
+        let proposed = Step::Proposed { certificates: vec![certificate.into()] };
         let steps = [
             (&duty, proposed),
             (&lead, Step::Approved),
@@ -443,6 +447,15 @@ fn an_old_credential_never_comes_back() {
     {
         assert_eq!(outdates(&world, print, issued), old, "{print} {issued}");
     }
+    // Cut off and back once more: what the newer restore names is good, though it was issued before the first one.
+    let again = a_cut("wales/2", T, Direction::Both, 150);
+    world.hear(fact("wales/2", 50, "wales/duty", Word::Made(Box::new(again))));
+    world.restore_with("wales/2", 51, "newer");
+    for (print, issued, old) in
+        [("newer", 10, false), ("new", 10, true), ("old", 10, true), ("later", 104, true)]
+    {
+        assert_eq!(outdates(&world, print, issued), old, "{print} {issued} after the second");
+    }
     assert_eq!(world.cuts.outdates(&tenant("wales/d"), "old", second(10)), None);
     let mut foreign = World::cut(a_cut("england/1", T, Direction::Both, 50));
     foreign.restore("england/1", 1);
@@ -618,4 +631,21 @@ fn times_beyond_the_calendar_do_not_panic() {
     let past = Timestamp::MIN.checked_add(1.second()).unwrap();
     let world = World::cut(Cut { since: past, ..a_cut("wales/1", T, Direction::Both, 0) });
     assert_eq!(world.ask(&record(40)), quarantined("wales/1"));
+}
+
+#[test]
+fn r5_a_tenant_that_is_added_after_the_cut_is_covered_from_its_first_record() {
+    // A new compartment has no marker of its own to wait for: its gate is made from the cuts that are in force.
+    let mut world = World::cut(a_cut("wales/1", "supplier:meridian", Direction::Both, 50));
+    let new = tenant("wales/new");
+    let first = Provenance { origin: new.clone(), destination: None, ..record(60) };
+    assert_eq!(world.ask(&first), Answer::Open, "nobody knows whose it is");
+    let mut tenants = vec![crate::directory::tests::tenant("wales/new")];
+    tenants.extend(["england/b", T].map(crate::directory::tests::tenant));
+    let suppliers = vec![crate::directory::tests::supplier()];
+    world
+        .cuts
+        .follow(std::sync::Arc::new(crate::Directory::new(suppliers, tenants, vec![], vec![]).unwrap()));
+    assert_eq!(world.ask(&first), quarantined("wales/1"));
+    assert!(world.cuts.severs(&new).is_some());
 }

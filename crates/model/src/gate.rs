@@ -270,17 +270,19 @@ impl Cuts {
         self.covers_to(tenant).map(|_| from)
     }
 
-    /// The cut whose restore made this credential an old one: it is neither among those that the tenant came back with
-    /// nor issued later.
+    /// The cut whose restore made this credential an old one: it was not issued later, and neither that restore nor one
+    /// that came after it named it.
     pub fn outdates(&self, tenant: &TenantId, fingerprint: &str, issued_at: Timestamp) -> Option<&CutId> {
         let issued_at = issued_at.as_microsecond();
+        // Another nation's cut is about its border, not about how the tenant comes to its own cell.
+        let own = |gate: &&Arc<Gate>| gate.id.nation() == tenant.nation() && gate.direction.closes_from();
+        let gates = self.gates.over(tenant);
+        let names = |gate: &&Arc<Gate>| gate.certificates.iter().any(|known| known == fingerprint);
+        let named_at = gates.iter().filter(own).filter(names).filter_map(|gate| gate.opening).max();
         let old = |gate: &&Arc<Gate>| {
-            let Some((_, opened_at)) = &gate.opening else { return false };
-            // Another nation's cut is about its border, not about how the tenant comes to its own cell.
-            let own = gate.id.nation() == tenant.nation() && gate.direction.closes_from();
-            own && issued_at <= *opened_at && !gate.certificates.iter().any(|known| known == fingerprint)
+            gate.opening.is_some_and(|opening| issued_at <= opening.1 && named_at < Some(opening))
         };
-        self.gates.over(tenant).iter().find(old).map(|gate| &gate.id)
+        gates.iter().filter(own).find(old).map(|gate| &gate.id)
     }
 
     /// Whether this tenant came back from a cut, so that its older credentials are no more.

@@ -190,4 +190,32 @@ mod tests {
         waiting.await.unwrap();
         assert!(lease.lost().await.age.is_some());
     }
+
+    /// A time namespace sets the clock that counts sleep ahead of the one that does not, as a suspended machine would.
+    #[test]
+    fn r3_the_time_in_which_the_machine_slept_counts() {
+        const INSIDE: &str = "BULKHEAD_TEST_AFTER_A_SLEEP";
+        const SLEPT: u64 = 100_000;
+        if std::env::var_os(INSIDE).is_some() {
+            let lease = Lease::new(Duration::from_secs(SLEPT / 2));
+            lease.renew(BootTime(Duration::from_secs(clock_gettime(ClockId::Monotonic).tv_sec as u64)));
+            assert!(lease.check().is_err(), "it is held although the machine slept longer than that");
+            return;
+        }
+        let name = "lease::tests::r3_the_time_in_which_the_machine_slept_counts";
+        let namespace = ["--user", "--map-root-user", "--time", "--boottime"];
+        let inside = |command: &mut std::process::Command| command.env(INSIDE, "1").output();
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(namespace).arg(SLEPT.to_string()).arg("true");
+        let allowed = inside(&mut unshare).is_ok_and(|output| output.status.success());
+        if !allowed {
+            // No such namespace here: then nothing can be said.
+            return;
+        }
+        let mut again = std::process::Command::new("unshare");
+        again.args(namespace).arg(SLEPT.to_string());
+        again.arg(std::env::current_exe().unwrap()).args(["--exact", name]);
+        let output = inside(&mut again).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }

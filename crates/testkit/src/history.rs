@@ -7,11 +7,15 @@
 //! Submit     one a message: its last definite answer, under which ids it may arrive, what the ledgers say
 //! Reception  one for each time that a simulator took a message
 //! crashes    when the process was known to be dead: between two receptions of one message lies at least one
+//! cuts       what was cut off when, and back when; old credentials that were tried
 //! ```
 
 mod check;
+mod cut;
 mod wrong;
 
+#[cfg(test)]
+mod cut_tests;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +24,7 @@ use std::collections::BTreeMap;
 use bulkhead_model::State;
 use jiff::Timestamp;
 
+pub use cut::{CutStory, Life, OldCredential, Turn};
 pub use wrong::Wrong;
 
 /// What the sender's system was told last.
@@ -69,6 +74,8 @@ pub struct Submit {
     pub arrives_as: Vec<String>,
     /// What each ledger that knows it says at the end, the sender's nation first, the receiver's last.
     pub ledgers: Vec<Entry>,
+    /// When what happened to it, where that was asked for.
+    pub life: Option<Life>,
 }
 
 /// One message that a simulator took.
@@ -98,6 +105,8 @@ pub struct History {
     submits: Vec<Submit>,
     receptions: Vec<Reception>,
     crashes: Vec<Timestamp>,
+    cuts: Vec<CutStory>,
+    credentials: Vec<OldCredential>,
 }
 
 /// What came out, when nothing was wrong.
@@ -138,6 +147,16 @@ impl History {
     /// By that time, everything was dead; what follows was started anew.
     pub fn crashed(&mut self, dead_by: Timestamp) {
         self.crashes.push(dead_by);
+    }
+
+    /// A cut was made, and this became of it.
+    pub fn cut(&mut self, cut: CutStory) {
+        self.cuts.push(cut);
+    }
+
+    /// Somebody came with a credential of before a restore.
+    pub fn came_with_old(&mut self, tried: OldCredential) {
+        self.credentials.push(tried);
     }
 
     /// Everything that is wrong with it; nothing, and what came out, when all is well.

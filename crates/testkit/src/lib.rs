@@ -4,5 +4,6 @@ pub mod brokers;
 pub mod campaign;
 pub mod history;
 pub mod log_conformance;
+pub mod meddled;
 #[cfg(feature = "sidecar")]
 pub mod sidecar;

@@ -107,6 +107,8 @@ fn make(folder: &Path) -> Result<()> {
     let key = KeyPair::generate()?;
     let ca = params.self_signed(&key)?;
     fs::write(folder.join("ca.pem"), ca.pem())?;
+    // A tenant that comes back from a cut needs a new certificate. No process reads this but who issues one.
+    write_secret(&folder.join("ca.key"), &key.serialize_pem())?;
     let issuer = Issuer::new(params, key);
 
     for nation in Nation::ALL {

@@ -1,20 +1,13 @@
 //! The kill campaign in its short form: `BULKHEAD_KILLS=100 cargo test -p bulkhead --test it kill` for more,
 //! `BULKHEAD_SEED=N` for the same again.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bulkhead_testkit::campaign::Campaign;
 
-use crate::support::binary;
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
-}
+use crate::support::{binary, now, number};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_doubled_or_reordered_by_kills() {
-    let seed = number("BULKHEAD_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
+    let seed = number("BULKHEAD_SEED").unwrap_or_else(now);
     let rounds = number("BULKHEAD_KILLS").unwrap_or(20);
     println!("seed {seed}");
     let place = tempfile::tempdir().unwrap();

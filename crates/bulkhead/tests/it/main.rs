@@ -3,6 +3,7 @@
 
 mod commands;
 mod cut;
+mod cut_campaign;
 mod dev;
 mod kill_campaign;
 mod privacy;

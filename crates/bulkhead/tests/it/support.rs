@@ -1,7 +1,7 @@
 //! A world in a directory of its own, the commands against it, and waiting for what must come.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bulkhead_testkit::campaign::{DevJson, Start, World, http};
 use serde_json::{Value, json};
@@ -27,6 +27,16 @@ pub(crate) struct Said {
 
 pub(crate) fn binary() -> PathBuf {
     env!("CARGO_BIN_EXE_bulkhead").into()
+}
+
+/// A number that the environment gives.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Seconds since 1970: a seed.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 pub(crate) async fn country() -> Country {

@@ -109,3 +109,21 @@ async fn pulses_are_no_facts_of_authority() {
     assert!(following.position() > 4);
     assert!(!node.running.is_finished());
 }
+
+#[tokio::test]
+async fn r7_a_node_may_act_only_when_it_knows_all_that_lay_before_its_pulse() {
+    let world = World::new();
+    // Others wrote much before this node came: it must not act on an older gate.
+    let mut last = 0;
+    for name in ["a", "b", "c", "d"] {
+        let published = world.publish(&crate::with_tenant(name)).await.unwrap();
+        let bulkhead_control::Published::At(position) = published else { panic!("it is new") };
+        last = position;
+    }
+    let (following, drain, _running) = world.follow();
+    let node = Node::start(&world, "wales-9", &following, &[]);
+    soon(node.lease.held()).await;
+    assert!(following.position() > last, "the lease is held and {} is known of {last}", following.position());
+    assert_eq!(following.cuts.borrow().position, last);
+    drain.start();
+}

@@ -7,19 +7,20 @@ use bulkhead_transport::Credential;
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::{self, SubmitStreamRequest, submit_stream_response};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tonic_types::StatusExt;
 
 use crate::harness::{NORTH, RIVERSIDE, World, soon, submit, tenant_id};
 
-fn id() -> CutId {
+pub(crate) fn id() -> CutId {
     CutId::parse("england/1").unwrap()
 }
 
-fn seconds_ago(seconds: i64) -> Timestamp {
+pub(crate) fn seconds_ago(seconds: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_secs(seconds)
 }
 
-fn say(cuts: &mut Cuts, by: &str, word: Word, at: Timestamp) {
+pub(crate) fn say(cuts: &mut Cuts, by: &str, word: Word, at: Timestamp) {
     let position = cuts.position + 1;
     cuts.position = position;
     let by = OperatorId::parse(by).unwrap();
@@ -27,7 +28,12 @@ fn say(cuts: &mut Cuts, by: &str, word: Word, at: Timestamp) {
     cuts.hear(fact, Stamp::here(position, at));
 }
 
-fn cut(world: &World, tenant: &str, direction: Direction) {
+pub(crate) fn cut(world: &World, tenant: &str, direction: Direction) {
+    cut_on(&world.cuts, tenant, direction);
+}
+
+/// The same, on the watch itself.
+pub(crate) fn cut_on(cuts: &watch::Sender<Arc<Cuts>>, tenant: &str, direction: Direction) {
     let cut = Cut {
         id: id(),
         by: OperatorId::parse("england/duty").unwrap(),
@@ -38,13 +44,13 @@ fn cut(world: &World, tenant: &str, direction: Direction) {
         drain_clean: false,
         reason: "signs of an intruder".into(),
     };
-    world.cuts.send_modify(|cuts| {
+    cuts.send_modify(|cuts| {
         say(Arc::make_mut(cuts), "england/duty", Word::Made(Box::new(cut)), seconds_ago(3_600));
     });
 }
 
 /// Open again since half an hour, with that certificate.
-fn restore(world: &World, certificates: Vec<String>, ago: i64) {
+pub(crate) fn restore(world: &World, certificates: Vec<String>, ago: i64) {
     world.cuts.send_modify(|cuts| {
         let cuts = Arc::make_mut(cuts);
         let steps = [

@@ -14,7 +14,8 @@ use bulkhead_model::{
     Protocol, Quota, ReferralId, ServiceAddress, ServiceId, Supplier, SupplierId, Tenant, TenantId, shard_of,
 };
 use bulkhead_process::capture::Capture;
-use bulkhead_process::{Drain, Lease};
+use bulkhead_process::{BootTime, Drain, Lease};
+use bulkhead_testkit::meddled::Meddled;
 use bulkhead_transport as transport;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Policy};
 use bulkhead_wire::record::In;
@@ -32,6 +33,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
+/// Longer than any test.
+const LEASE: Duration = Duration::from_secs(600);
 const NAME: &str = "england.bulkhead.internal";
 pub(crate) const HOME: Nation = Nation::England;
 /// The sender of most tests.
@@ -132,6 +135,10 @@ impl Authority {
 
 pub(crate) struct World {
     pub(crate) log: Arc<dyn Log>,
+    /// The same log, for tests that act in the middle of an append.
+    pub(crate) meddled: Arc<Meddled>,
+    /// Held until a test lets it lapse.
+    pub(crate) lease: Lease,
     pub(crate) ledger: Ledger,
     pub(crate) authority: Authority,
     pub(crate) directory: watch::Sender<Arc<Directory>>,
@@ -153,7 +160,10 @@ impl World {
         capture();
         let files = tempfile::tempdir().unwrap();
         let log = Embedded::open(EmbeddedConfig::new(files.path().join("log"))).unwrap();
-        let log: Arc<dyn Log> = Arc::new(log);
+        let meddled = Meddled::new(Arc::new(log));
+        let log: Arc<dyn Log> = meddled.clone();
+        let lease = Lease::new(LEASE);
+        lease.renew(BootTime::now());
         let drain = Drain::new();
         let path = files.path().join("ledger.sqlite");
         let (ledger, follower) =
@@ -178,7 +188,7 @@ impl World {
                 let presence = Presence { connected: true, taking: false, ..Presence::default() };
                 HashMap::from([(tenant_id(RIVERSIDE), presence)])
             }),
-            lease: Lease::always(),
+            lease: lease.clone(),
             pulses: watch::channel(Arc::default()).1,
             ready: Arc::new(move || may_act.load(Ordering::Relaxed)),
             shards: Arc::new(|| 32),
@@ -194,6 +204,8 @@ impl World {
         let claims = AtomicU32::new(0);
         Self {
             log,
+            meddled,
+            lease,
             ledger,
             authority,
             directory,

@@ -6,6 +6,7 @@ mod asking;
 mod cuts;
 mod harness;
 mod limits;
+mod races;
 mod streams;
 mod submitting;
 mod withdrawing;

@@ -13,6 +13,7 @@ use bulkhead_model::{
 };
 use bulkhead_process::{BootTime, Drain, Lease};
 use bulkhead_routing::{Board, Config, FarCell, Layers, Parts, Routing};
+use bulkhead_testkit::meddled::Meddled;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
 use bulkhead_wire::v1::{border_server::BorderServer, delivery_server::DeliveryServer};
@@ -97,6 +98,8 @@ pub(crate) struct Cell {
     pub(crate) nation: Nation,
     pub(crate) address: String,
     pub(crate) log: Arc<dyn Log>,
+    /// The same log, for tests that act in the middle of an append.
+    pub(crate) meddled: Arc<Meddled>,
     pub(crate) ledger: Ledger,
     pub(crate) board: Board,
     /// Held until a test lets it lapse.
@@ -134,7 +137,9 @@ impl Cell {
         let address = listener.local_addr().unwrap().to_string();
         let credentials =
             keys.issue(&format!("bulkhead://{nation}/cell/{nation}-1"), Some(server_name(nation)));
-        let log: Arc<dyn Log> = Arc::new(Embedded::open(EmbeddedConfig::new(dir.join("log"))).unwrap());
+        let log = Embedded::open(EmbeddedConfig::new(dir.join("log"))).unwrap();
+        let meddled = Meddled::new(Arc::new(log));
+        let log: Arc<dyn Log> = meddled.clone();
         let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
         let (ledger, follower) = Ledger::open(config, log.clone()).await.unwrap();
         let drain = Drain::new();
@@ -188,7 +193,20 @@ impl Cell {
                 .await
                 .unwrap();
         });
-        Self { nation, address, log, ledger, board, lease, pulses, cuts: switch, orders, drain, tasks }
+        Self {
+            nation,
+            address,
+            log,
+            meddled,
+            ledger,
+            board,
+            lease,
+            pulses,
+            cuts: switch,
+            orders,
+            drain,
+            tasks,
+        }
     }
 
     /// As a clean stop does; the log is closed when this returns.

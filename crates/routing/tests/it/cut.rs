@@ -303,11 +303,11 @@ async fn each_place_where_the_gate_is_asked_holds_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_is_met_again_after_a_restart() {
+async fn r6_a_cut_is_met_again_after_a_restart() {
     let england = England::start(OnDeadline::Return).await;
     let id = england.cell.submit(&Draft::new("m1", TO)).await;
     england.cell.until(id, State::Routed).await;
-    // R6: it comes up with the cut, and has not swept before.
+    // It comes up with the cut, and has not swept before.
     let england = england.restart_with(|cuts| {
         Switch::new(cuts, directory(OnDeadline::Return)).cut(from_sender(in_seconds(-60)));
     });

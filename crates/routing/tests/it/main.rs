@@ -9,5 +9,6 @@ mod deadline;
 mod nodes;
 mod notices;
 mod orders;
+mod races;
 mod sidecar;
 mod switch;

@@ -45,6 +45,11 @@ impl Switch {
         Self { cuts: cuts.clone(), next: 100 }
     }
 
+    /// Places from there on: another switch spoke before.
+    pub(crate) fn go_on_from(&mut self, place: u64) {
+        self.next = place;
+    }
+
     /// The log took the fact at that time; a carried one took it at home then.
     pub(crate) fn say(&mut self, cut: &CutId, by: &str, word: Word, at: Timestamp, carried: bool) {
         let position = self.next;

@@ -1,21 +1,23 @@
 //! What the simulators have and what the ledgers say, put beside what was sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use bulkhead_model::ReferralId;
+use bulkhead_model::{ReferralId, State};
 use bulkhead_translation::{control_id, request_id};
 use bulkhead_transport::{Credentials, Dialer};
-use bulkhead_wire::state_from_wire;
 use bulkhead_wire::v1::referrals_client::ReferralsClient;
-use bulkhead_wire::v1::{ListReferralsRequest, Referral};
+use bulkhead_wire::v1::{GetReferralRequest, ListReferralsRequest, Referral};
+use bulkhead_wire::{state_from_wire, time_from_wire};
 use jiff::Timestamp;
 use serde::Deserialize;
+use tonic::transport::Channel;
 
 use super::http;
 use super::plan::Note;
 use super::world::{Cell, DevJson};
-use crate::history::{Entry, History, Reception, Submit};
+use crate::history::{Entry, History, Life, Reception, Submit};
 
 /// The most that a cell lists.
 const MOST: u32 = 10_000;
@@ -39,9 +41,20 @@ type Known = HashMap<(String, String), (Option<ReferralId>, Vec<Entry>)>;
 
 /// Adds everything that was sent and received.
 pub(super) async fn into(history: &mut History, notebook: &[Note], dev: &DevJson) -> Result<()> {
+    with_lives(history, notebook, &HashMap::new(), dev).await
+}
+
+/// The same, with the life of each.
+pub(super) async fn with_lives(
+    history: &mut History,
+    notebook: &[Note],
+    lives: &HashMap<(String, String), Life>,
+    dev: &DevJson,
+) -> Result<()> {
     let known = ledgers(dev).await?;
     for note in notebook {
-        history.submitted(submit(note, &known));
+        let life = lives.get(&key(note)).cloned();
+        history.submitted(Submit { life, ..submit(note, &known) });
     }
     for tenant in &dev.tenants {
         for line in received(dev, &tenant.id).await?.into_iter().filter(|line| line.kind != "response") {
@@ -60,6 +73,54 @@ pub(super) async fn into(history: &mut History, notebook: &[Note], dev: &DevJson
     Ok(())
 }
 
+/// The life of everything that was sent: when it was accepted, when hand-overs of it began, and what its sender is told.
+pub(super) async fn lives(notebook: &[Note], dev: &DevJson) -> Result<HashMap<(String, String), Life>> {
+    let told = told(dev).await?;
+    let mut lives: HashMap<(String, String), Life> = HashMap::new();
+    for cell in &dev.cells {
+        let mut client = operators_client(dev, cell)?;
+        for referral in listed(dev, cell).await? {
+            let message_id = referral.envelope.as_ref().map(|envelope| envelope.message_id.clone());
+            let message_id = own_id(&message_id.unwrap_or_default()).to_ascii_lowercase();
+            let request = GetReferralRequest { id: referral.referral_id.clone(), ..Default::default() };
+            let whole = client.get_referral(request).await?.into_inner().referrals;
+            let spooled_at = referral.envelope.as_ref().and_then(|envelope| envelope.spooled_at);
+            let accepted_at = referral.accepted_at.and_then(time_from_wire);
+            let life = lives.entry((referral.tenant.clone(), message_id)).or_default();
+            life.referral_id = referral.referral_id.clone();
+            life.accepted_at = accepted_at.context("a referral that was never accepted")?;
+            life.spooled_at = spooled_at.and_then(time_from_wire);
+            life.told = told.get(&referral.referral_id).copied();
+            let steps = whole.into_iter().flat_map(|one| one.steps);
+            let offers = steps.filter(|step| step.event == "offered" && step.counts);
+            life.offered
+                .extend(offers.filter_map(|step| Some((cell.nation.clone(), time_from_wire(step.at?)?))));
+        }
+    }
+    let sent: HashSet<_> = notebook.iter().map(key).collect();
+    lives.retain(|key, _| sent.contains(key));
+    Ok(lives)
+}
+
+/// What each tenant is told of what it sent, when it asks with its own credential.
+async fn told(dev: &DevJson) -> Result<HashMap<String, State>> {
+    let mut told = HashMap::new();
+    for tenant in &dev.tenants {
+        let cell = dev.cells.iter().find(|cell| cell.nation == tenant.nation()).context("no such cell")?;
+        let mut client = client(dev, cell, &tenant.certificate, &tenant.key)?;
+        let request = ListReferralsRequest { limit: MOST, ..Default::default() };
+        let answer = client.list_referrals(request).await.with_context(|| format!("{} asks", tenant.id))?;
+        let own = answer.into_inner().referrals.into_iter().filter(|one| one.tenant == tenant.id);
+        told.extend(own.filter_map(|one| Some((one.referral_id, state_from_wire(one.state)?))));
+    }
+    Ok(told)
+}
+
+/// By what a message is found in the ledgers.
+pub(super) fn key(note: &Note) -> (String, String) {
+    (note.from.clone(), note.message_id.to_ascii_lowercase())
+}
+
 /// How many answers simulators received; nobody here sends any, so that all of them are refusals said later.
 pub(super) async fn responses(dev: &DevJson) -> Result<usize> {
     let mut count = 0;
@@ -75,8 +136,7 @@ async fn received(dev: &DevJson, tenant: &str) -> Result<Vec<Received>> {
 }
 
 fn submit(note: &Note, known: &Known) -> Submit {
-    let (id, ledgers) =
-        known.get(&(note.from.clone(), note.message_id.to_ascii_lowercase())).cloned().unwrap_or_default();
+    let (id, ledgers) = known.get(&key(note)).cloned().unwrap_or_default();
     let mut arrives_as = vec![note.message_id.clone()];
     arrives_as.extend(id.iter().flat_map(|id| [control_id(id), request_id(id).to_string()]));
     // A retry with other bytes counts as the one that was accepted; the digest tells which that was.
@@ -93,6 +153,7 @@ fn submit(note: &Note, known: &Known) -> Submit {
         answer: note.answer,
         arrives_as,
         ledgers,
+        life: None,
     }
 }
 
@@ -125,17 +186,7 @@ fn own_id(message_id: &str) -> &str {
 
 /// Every referral of a cell, asked for tenant by tenant.
 async fn listed(dev: &DevJson, cell: &Cell) -> Result<Vec<Referral>> {
-    let operator = dev.operators.iter().find(|operator| operator.nation == cell.nation);
-    let operator = operator.with_context(|| format!("no operator of {}", cell.nation))?;
-    let read = |path: &std::path::Path| std::fs::read_to_string(dev.data_dir.join(path));
-    let dialer = Dialer::new(&Credentials {
-        ca_pem: read(&dev.ca)?,
-        certificate_pem: read(&operator.certificate)?,
-        key_pem: read(&operator.key)?,
-    })?;
-    let node = cell.nodes.first().context("a cell without a node")?;
-    let channel = dialer.channel(&node.grpc.to_string(), &format!("{}.bulkhead.internal", cell.nation))?;
-    let mut client = ReferralsClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+    let mut client = operators_client(dev, cell)?;
     let mut found: HashMap<String, Referral> = HashMap::new();
     for tenant in dev.tenants.iter().filter(|tenant| tenant.nation() == cell.nation) {
         let request = ListReferralsRequest { tenant: tenant.id.clone(), limit: MOST, ..Default::default() };
@@ -145,4 +196,22 @@ async fn listed(dev: &DevJson, cell: &Cell) -> Result<Vec<Referral>> {
         found.extend(answer.referrals.into_iter().map(|one| (one.referral_id.clone(), one)));
     }
     Ok(found.into_values().collect())
+}
+
+fn operators_client(dev: &DevJson, cell: &Cell) -> Result<ReferralsClient<Channel>> {
+    let operator = dev.operators.iter().find(|operator| operator.nation == cell.nation);
+    let operator = operator.with_context(|| format!("no operator of {}", cell.nation))?;
+    client(dev, cell, &operator.certificate, &operator.key)
+}
+
+fn client(dev: &DevJson, cell: &Cell, certificate: &Path, key: &Path) -> Result<ReferralsClient<Channel>> {
+    let read = |path: &Path| std::fs::read_to_string(dev.data_dir.join(path));
+    let dialer = Dialer::new(&Credentials {
+        ca_pem: read(&dev.ca)?,
+        certificate_pem: read(certificate)?,
+        key_pem: read(key)?,
+    })?;
+    let node = cell.nodes.first().context("a cell without a node")?;
+    let channel = dialer.channel(&node.grpc.to_string(), &format!("{}.bulkhead.internal", cell.nation))?;
+    Ok(ReferralsClient::new(channel).max_decoding_message_size(MAX_ANSWER))
 }

@@ -10,6 +10,7 @@
 
 mod cluster;
 pub mod collector;
+mod cycles;
 mod gather;
 pub mod http;
 mod kills;
@@ -27,6 +28,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use cluster::{Brokers, Failure, FailureCampaign, Survived};
+pub use cycles::{CutCampaign, Cycled, End, Peril};
 pub use kills::Kill;
 pub use report::Report;
 pub use world::{DevJson, Start, World};

@@ -38,16 +38,9 @@ impl Plan {
         Self { random, name, next: 0 }
     }
 
-    /// The messages of the next case, in their order.
-    pub(super) fn case(&mut self, dev: &DevJson) -> Vec<Note> {
-        let count = dev.tenants.len();
-        let from = &dev.tenants[self.random.random_range(0..count)];
-        let to = loop {
-            let to = &dev.tenants[self.random.random_range(0..count)];
-            if to.id != from.id {
-                break to;
-            }
-        };
+    /// The messages of the next case, in their order; half of the cases are to or from the tenant that it is about.
+    pub(super) fn case(&mut self, dev: &DevJson, about: Option<&str>) -> Vec<Note> {
+        let (from, to) = self.pair(dev, about);
         let case = self.id(from, "C");
         let kinds = self.kinds(from, to);
         let priority = ["emergency", "urgent", "urgent", "routine"][self.random.random_range(0..4)];
@@ -74,6 +67,18 @@ impl Plan {
                 note(kind, message_id, bytes)
             })
             .collect()
+    }
+
+    fn pair<'a>(&mut self, dev: &'a DevJson, about: Option<&str>) -> (&'a Tenant, &'a Tenant) {
+        let count = dev.tenants.len();
+        let is_about_one = about.is_some() && self.random.random_bool(0.5);
+        loop {
+            let [from, to] = [0, 1].map(|_| &dev.tenants[self.random.random_range(0..count)]);
+            let concerns = about.is_some_and(|about| from.id == about || to.id == about);
+            if from.id != to.id && (concerns || !is_about_one) {
+                return (from, to);
+            }
+        }
     }
 
     /// A case of one, mostly; else a request with what follows it.

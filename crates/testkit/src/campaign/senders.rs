@@ -37,13 +37,24 @@ struct Sent {
 
 impl Senders {
     pub(super) fn start(dev: &DevJson, seed: u64, count: u32) -> Self {
+        Self::about(dev, seed, count, PAUSE, &watch::channel(None).1)
+    }
+
+    /// At that pace, and half of what they send is to or from the tenant that is named at the time.
+    pub(super) fn about(
+        dev: &DevJson,
+        seed: u64,
+        count: u32,
+        pace: Duration,
+        about: &watch::Receiver<Option<String>>,
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for number in 0..count {
             let random =
                 StdRng::seed_from_u64(seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let plan = Plan::new(random, format!("{number}"));
-            tasks.spawn(send_on(plan, dev.clone(), stopping.clone()));
+            tasks.spawn(send_on(plan, dev.clone(), stopping.clone(), pace, about.clone()));
         }
         Self { stop, tasks }
     }
@@ -59,15 +70,22 @@ impl Senders {
     }
 }
 
-async fn send_on(mut plan: Plan, dev: DevJson, stopping: watch::Receiver<bool>) -> Vec<Note> {
+async fn send_on(
+    mut plan: Plan,
+    dev: DevJson,
+    stopping: watch::Receiver<bool>,
+    pace: Duration,
+    about: watch::Receiver<Option<String>>,
+) -> Vec<Note> {
     let mut notes = Vec::new();
     while !*stopping.borrow() {
-        for mut note in plan.case(&dev) {
+        let one = about.borrow().clone();
+        for mut note in plan.case(&dev, one.as_deref()) {
             if let Ok(sender) = dev.tenant(&note.from) {
                 until_answered(&mut note, sender.simulator.http, &stopping).await;
             }
             notes.push(note);
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pace).await;
             if *stopping.borrow() {
                 break;
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bulkhead_model::State;
 
-use super::{Answer, History, Reception, Submit, Wrong};
+use super::{Answer, History, Reception, Submit, Turn, Wrong, cut};
 
 /// Everything that is wrong.
 pub(super) fn all(history: &History) -> Vec<Wrong> {
@@ -22,6 +22,7 @@ pub(super) fn all(history: &History) -> Vec<Wrong> {
         at: reception.at.clone(),
     }));
     order(history, &arrived, &mut wrong);
+    cut::all(history, &mut wrong);
     wrong
 }
 
@@ -151,10 +152,21 @@ fn arrival(history: &History, submit: &Submit, receptions: &[&Reception], wrong:
         let at = again.at.clone();
         if !again.repeat {
             wrong.push(Wrong::Twice { message_id: message_id(), at });
-        } else if !history.crashes.iter().any(|crash| (before.time..=again.time).contains(crash)) {
+        } else if !began_anew(history, before, again) {
             wrong.push(Wrong::NeedlessRepeat { message_id: message_id(), at });
         }
     }
+}
+
+/// Whether there is a reason to offer it again: a crash, or a cut of its receiver, which comes back with a new inbox.
+fn began_anew(history: &History, before: &Reception, again: &Reception) -> bool {
+    let between = before.time..=again.time;
+    let cut_off = history.cuts.iter().filter(|cut| cut.to && cut.tenant == again.at);
+    let closings = cut_off.flat_map(|cut| &cut.turns).filter_map(|turn| match turn {
+        Turn::Closed { at, .. } => Some(at),
+        Turn::Open { .. } | Turn::Withdrawn { .. } => None,
+    });
+    history.crashes.iter().chain(closings).any(|moment| between.contains(moment))
 }
 
 /// Every ledger that knows it agrees with what was sent and with the others.

@@ -30,6 +30,7 @@ fn submit(message_id: &str) -> Submit {
         answer: Answer::Accepted,
         arrives_as: vec![message_id.into(), format!("derived-{message_id}")],
         ledgers: vec![ledger("england"), ledger("wales")],
+        life: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bulkhead_model::State;
+use jiff::Timestamp;
 
 /// One fault, with the ids by which it can be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,63 @@ pub enum Wrong {
         /// The message.
         message_id: String,
     },
+    /// Accepted from a tenant that had been cut off for longer than anything takes.
+    AcceptedWhileCut {
+        /// The message.
+        message_id: String,
+        /// The cut.
+        cut: String,
+        /// When the log took it.
+        at: Timestamp,
+    },
+    /// A hand-over to a tenant that was cut off began.
+    OfferedToCut {
+        /// The message.
+        message_id: String,
+        /// The cut.
+        cut: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Of what a cut tenant sent, something was handed over that the cut kept.
+    SuspectHandedOver {
+        /// The message.
+        message_id: String,
+        /// The cut.
+        cut: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Every cut is over, and it is still kept for one.
+    StuckAfterCut {
+        /// The message.
+        message_id: String,
+        /// Where.
+        state: State,
+    },
+    /// In quarantine, and no cut could call it suspect, or each has released it.
+    NeedlesslyQuarantined {
+        /// The message.
+        message_id: String,
+    },
+    /// The sender is told another state than the one it is in.
+    ToldOtherwise {
+        /// The message.
+        message_id: String,
+        /// What the sender is told.
+        told: State,
+        /// What it is.
+        state: State,
+    },
+    /// A credential of before a restore opened a session.
+    OldCredentialLetIn {
+        /// Whose.
+        tenant: String,
+        /// Which.
+        fingerprint: String,
+        /// What was said.
+        words: String,
+    },
 }
 
 impl fmt::Display for Wrong {
@@ -158,6 +216,30 @@ impl fmt::Display for Wrong {
                 write!(f, "the sender of {message_id} was told no and {at} took it")
             }
             Wrong::NeverAnswered { message_id } => write!(f, "{message_id} never had a definite answer"),
+            Wrong::AcceptedWhileCut { message_id, cut, at } => {
+                write!(f, "{message_id} was accepted at {at}, while its sender was cut off by {cut}")
+            }
+            Wrong::OfferedToCut { message_id, cut, at } => {
+                write!(
+                    f,
+                    "a hand-over of {message_id} began at {at}, while its receiver was cut off by {cut}"
+                )
+            }
+            Wrong::SuspectHandedOver { message_id, cut, at } => {
+                write!(f, "{message_id} is kept by {cut}, and a hand-over of it began at {at}")
+            }
+            Wrong::StuckAfterCut { message_id, state } => {
+                write!(f, "{message_id} stays {} though every cut is over", state.as_str())
+            }
+            Wrong::NeedlesslyQuarantined { message_id } => {
+                write!(f, "{message_id} is in quarantine and no cut makes it suspect")
+            }
+            Wrong::ToldOtherwise { message_id, told, state } => {
+                write!(f, "the sender of {message_id} is told {} and it is {}", told.as_str(), state.as_str())
+            }
+            Wrong::OldCredentialLetIn { tenant, fingerprint, words } => {
+                write!(f, "{tenant} came in with its old credential {fingerprint}: {words}")
+            }
         }
     }
 }

@@ -1,0 +1,121 @@
+//! A log in which a test meddles: something happens exactly when an append has become durable and nobody knows it yet,
+//! or an append is kept from the log until the test lets it go, as in the queue of a node that was stopped.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bulkhead_log::{
+    AppendFuture, Error, Log, Partition, Pointer, Reader, ReaderLimits, Record, Shards, Start, Topic,
+    TopicSpec,
+};
+use tokio::sync::watch;
+
+type Deed = Box<dyn FnOnce() + Send>;
+
+/// Wraps a log; without a deed it is that log.
+pub struct Meddled {
+    inner: Arc<dyn Log>,
+    deeds: Arc<Mutex<Vec<(String, Deed)>>>,
+    stopped: watch::Sender<Option<String>>,
+}
+
+impl Meddled {
+    /// That log.
+    pub fn new(inner: Arc<dyn Log>) -> Arc<Self> {
+        Arc::new(Self { inner, deeds: Arc::default(), stopped: watch::Sender::new(None) })
+    }
+
+    /// Once: when the next append to a topic whose name begins so is durable, and before its caller hears of it.
+    pub fn once_durable(&self, topic: &str, deed: impl FnOnce() + Send + 'static) {
+        self.deeds().push((topic.to_owned(), Box::new(deed)));
+    }
+
+    /// Appends to topics whose names begin so wait until `go_on`.
+    pub fn stop(&self, topic: &str) {
+        self.stopped.send_replace(Some(topic.to_owned()));
+    }
+
+    /// What waited is appended now.
+    pub fn go_on(&self) {
+        self.stopped.send_replace(None);
+    }
+
+    /// Whether every deed was done.
+    pub fn is_done(&self) -> bool {
+        self.deeds().is_empty()
+    }
+
+    fn deeds(&self) -> std::sync::MutexGuard<'_, Vec<(String, Deed)>> {
+        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meddled")
+    }
+}
+
+#[async_trait::async_trait]
+impl Log for Meddled {
+    async fn ensure(&self, topics: &[TopicSpec]) -> Result<(), Error> {
+        self.inner.ensure(topics).await
+    }
+
+    fn append(&self, to: &Partition, record: Record) -> AppendFuture {
+        let name = to.topic.to_string();
+        let deed = {
+            let mut deeds = self.deeds();
+            let place = deeds.iter().position(|(topic, _)| name.starts_with(topic.as_str()));
+            place.map(|place| deeds.remove(place).1)
+        };
+        let is_stopped =
+            move |stopped: &Option<String>| stopped.as_ref().is_some_and(|topic| name.starts_with(topic));
+        let mut stopped = self.stopped.subscribe();
+        let now = (!is_stopped(&stopped.borrow())).then(|| self.inner.append(to, record.clone()));
+        let (inner, to) = (self.inner.clone(), to.clone());
+        // Dropping the answer does not cancel an append.
+        let appended = tokio::spawn(async move {
+            let appending = match now {
+                Some(appending) => appending,
+                None => {
+                    drop(stopped.wait_for(|stopped| !is_stopped(stopped)).await);
+                    inner.append(&to, record)
+                }
+            };
+            let appended = appending.await;
+            if let Some(deed) = deed {
+                deed();
+            }
+            appended
+        });
+        Box::pin(async move {
+            match appended.await {
+                Ok(appended) => appended,
+                Err(_) => {
+                    Err(Error::Unreachable { doing: "appending", cause: "the test's deed panicked".into() })
+                }
+            }
+        })
+    }
+
+    async fn reader(&self, starts: Vec<Start>, limits: ReaderLimits) -> Result<Box<dyn Reader>, Error> {
+        self.inner.reader(starts, limits).await
+    }
+
+    async fn read_at(&self, pointers: &[Pointer]) -> Result<Vec<Option<bulkhead_log::Entry>>, Error> {
+        self.inner.read_at(pointers).await
+    }
+
+    async fn bounds(&self, partition: &Partition) -> Result<Range<u64>, Error> {
+        self.inner.bounds(partition).await
+    }
+
+    async fn trim(&self, partition: &Partition, before: u64) -> Result<(), Error> {
+        self.inner.trim(partition, before).await
+    }
+
+    async fn own_shards(&self, topic: &Topic, node: &str) -> Result<Box<dyn Shards>, Error> {
+        self.inner.own_shards(topic, node).await
+    }
+}
