@@ -34,6 +34,8 @@ pub(crate) struct Kept {
 pub(crate) struct Closing {
     pub(crate) fact: SignedFact,
     pub(crate) taken_at: Timestamp,
+    /// A copy of it is on its way into the log already; it is appended again when it is not read back.
+    pub(crate) is_appended: bool,
 }
 
 impl Kept {
@@ -88,7 +90,7 @@ impl Kept {
 
 fn read(copy: SignedCopy) -> Option<Closing> {
     let taken_at = time_from_wire(copy.taken_at?)?;
-    Some(Closing { fact: SignedFact::from_wire(copy.fact?), taken_at })
+    Some(Closing { fact: SignedFact::from_wire(copy.fact?), taken_at, is_appended: false })
 }
 
 /// Appends what is kept until it is read back. It closes again first what an earlier run had taken.
@@ -113,13 +115,15 @@ pub(crate) async fn run(
             }
             !is_settled
         });
+        let missing = waiting.iter().filter(|closing| !closing.is_appended);
         let appending =
-            waiting.iter().map(|closing| scribe.append(&closing.fact, Some(closing.taken_at), None));
+            missing.map(|closing| scribe.append(&closing.fact, Some(closing.taken_at), None));
         for appended in futures::future::join_all(appending).await {
             if let Err(cause) = appended {
                 warn!(%cause, "a closing is in force here and not yet in the log");
             }
         }
+        waiting.iter_mut().for_each(|closing| closing.is_appended = false);
         let is_idle = waiting.is_empty();
         let next = async {
             match is_idle {

@@ -1,8 +1,12 @@
 //! The pulse of this node: appended over and over, read back, and what renews the lease.
 //!
 //! ```text
-//! tick ── append pulse/<node> ──▶ control.<nation> ── Follower ──▶ Pulses ──▶ its own? ── renew(when it was sent)
+//! tick ─────────┐
+//! cuts changed ─┴─ append pulse/<node> ──▶ control.<nation> ── Follower ──▶ Pulses ──▶ its own? ── renew(when it was sent)
 //! ```
+//!
+//! A node that has heard something new of what is cut says so at once and does not wait for its turn: the operator who
+//! cut is waiting for the proof.
 //!
 //! Writing and reading back is what makes it a proof: a node that is cut off, or at a broker that lost its
 //! leadership, gets none through.
@@ -12,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_log::{AppendFuture, Log, Record};
-use bulkhead_model::{Nation, Pulse as Said};
+use bulkhead_model::{Cuts, Nation, Pulse as Said};
 use bulkhead_process::{BootTime, Condition, Drain, Lease};
 use bulkhead_wire::v1::{ControlRecord, control_record::Fact as WireFact};
 use bulkhead_wire::{pulse_to_wire, time_to_wire};
@@ -33,6 +37,10 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(200);
 const UNANSWERED: usize = 16;
 /// Pulses that are remembered until they come back. More: the oldest are forgotten and renew nothing.
 const REMEMBERED: usize = 64;
+/// Pulses that may go before their turn. More: what they would say waits for the next turn.
+const EARLY: u32 = 10;
+/// How many of these each turn gives back: ten a second at the usual interval.
+const EARLY_A_TURN: u32 = 2;
 /// How many pulses of another process under this node's name are taken for what its former life left behind.
 const LEFT_BEHIND: u32 = 10;
 
@@ -61,6 +69,9 @@ pub struct Pulse {
     number: u64,
     sent: VecDeque<(u64, BootTime)>,
     strangers: u32,
+    early: u32,
+    /// What was in force when the newest pulse was sent.
+    told: Arc<Cuts>,
 }
 
 impl Pulse {
@@ -73,8 +84,19 @@ impl Pulse {
         health: Condition,
     ) -> Self {
         let run = Uuid::new_v4().as_u128();
-        let sent = VecDeque::new();
-        Self { config, log, following, lease, health, run, number: 0, sent, strangers: 0 }
+        Self {
+            config,
+            log,
+            following,
+            lease,
+            health,
+            run,
+            number: 0,
+            sent: VecDeque::new(),
+            strangers: 0,
+            early: EARLY,
+            told: Arc::default(),
+        }
     }
 
     /// Sends and hears until the drain begins.
@@ -86,13 +108,21 @@ impl Pulse {
         let mut tick = interval(self.config.interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut appends: FuturesUnordered<AppendFuture> = FuturesUnordered::new();
-        let mut heard = self.following.pulses.clone();
+        let (mut heard, mut cuts) = (self.following.pulses.clone(), self.following.cuts.clone());
         let mut acts = false;
         loop {
             tokio::select! {
                 () = drain.started() => return Ok(()),
                 _ = tick.tick() => {
+                    self.early = self.early.saturating_add(EARLY_A_TURN).min(EARLY);
                     if appends.len() < UNANSWERED {
+                        appends.push(self.send(&control));
+                    }
+                }
+                Ok(()) = cuts.changed() => {
+                    let is_news = self.is_news(&cuts.borrow_and_update());
+                    if is_news && self.early > 0 && appends.len() < UNANSWERED {
+                        self.early -= 1;
                         appends.push(self.send(&control));
                     }
                 }
@@ -104,16 +134,23 @@ impl Pulse {
         }
     }
 
+    /// Whether the log has said more of what is cut than the newest pulse could tell.
+    fn is_news(&self, now: &Cuts) -> bool {
+        now.position > self.told.position && !now.says_the_same(&self.told)
+    }
+
     fn send(&mut self, control: &Control) -> AppendFuture {
         self.number += 1;
         let now = Timestamp::now();
+        self.told = self.following.cuts.borrow().clone();
         let said = Said {
             node: self.config.node.clone(),
             address: self.config.address.clone(),
             run: self.run,
             number: self.number,
-            position: self.following.position(),
-            cuts: self.following.cuts.borrow().digest(),
+            // A fact is in force a moment before the follower goes on to the next record.
+            position: self.following.position().max(self.told.position),
+            cuts: self.told.digest(),
             claims: (self.config.claims)(),
             at: now,
         };

@@ -172,7 +172,7 @@ impl Shared {
             true => self.scribe.settle(&fact, None).await,
             false => {
                 let taken_at = taken_at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
-                self.keep_and_append(Closing { fact: fact.clone(), taken_at }).await
+                self.keep_and_append(Closing { fact: fact.clone(), taken_at, is_appended: false }).await
             }
         };
         let outcome = match settled {
@@ -256,14 +256,18 @@ impl Shared {
         }
     }
 
-    /// Keeps a closing on the disk and hands it to the loop that appends it until it is read back.
-    async fn keep_and_append(&self, closing: Closing) -> Result<crate::Outcome, crate::Error> {
+    /// Keeps a closing on the disk while it is appended, neither waiting for the other, and hands it to the loop that
+    /// appends it again until it is read back.
+    async fn keep_and_append(&self, mut closing: Closing) -> Result<crate::Outcome, crate::Error> {
         let (kept, keeping) = (self.kept.clone(), closing.clone());
         let fact = closing.fact.clone();
-        let on_disk = tokio::task::spawn_blocking(move || kept.keep(&keeping)).await;
+        let on_disk = tokio::task::spawn_blocking(move || kept.keep(&keeping));
+        let (on_disk, appended) =
+            tokio::join!(on_disk, self.scribe.append(&fact, Some(closing.taken_at), None));
         if let Ok(Err(cause)) = on_disk {
             tracing::error!(%cause, "a closing cannot be kept on this node's disk; it is appended all the same");
         }
+        closing.is_appended = appended.is_ok();
         // The loop ends only with the node, and then the disk has it.
         drop(self.closings.send(closing).await);
         self.scribe.read_back(&fact, 0).await
@@ -283,7 +287,7 @@ impl Shared {
         let taken_at = request.taken_at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
         match self.parts.book.close_early(&fact, taken_at) {
             Ok(_) => {
-                let (kept, closing) = (self.kept.clone(), Closing { fact, taken_at });
+                let (kept, closing) = (self.kept.clone(), Closing { fact, taken_at, is_appended: false });
                 let keeping = closing.clone();
                 drop(tokio::task::spawn_blocking(move || kept.keep(&keeping)).await);
                 drop(self.closings.send(closing).await);

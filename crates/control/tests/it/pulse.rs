@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_control::{Error, Following, Pulse, PulseConfig};
+use bulkhead_control::{Error, Following, Published, Pulse, PulseConfig};
 use bulkhead_process::{Drain, Health, Lease};
 use tokio::task::JoinHandle;
 
-use crate::{NATION, World, soon};
+use crate::{NATION, World, soon, with_tenant};
 
 /// A node that pulses.
 struct Node {
@@ -19,13 +19,23 @@ struct Node {
 
 impl Node {
     fn start(world: &World, name: &str, following: &Following, claims: &[(u32, u64)]) -> Self {
+        Self::with_interval(Duration::from_millis(20), world, name, following, claims)
+    }
+
+    fn with_interval(
+        interval: Duration,
+        world: &World,
+        name: &str,
+        following: &Following,
+        claims: &[(u32, u64)],
+    ) -> Self {
         let (lease, health) = (Lease::new(Duration::from_millis(800)), Health::new());
         let claims: BTreeMap<u32, u64> = claims.iter().copied().collect();
         let config = PulseConfig {
             nation: NATION,
             node: name.to_owned(),
             address: format!("{name}.example:7443"),
-            interval: Duration::from_millis(20),
+            interval,
             claims: Arc::new(move || claims.clone()),
         };
         let condition = health.condition("authority", "starting");
@@ -126,4 +136,41 @@ async fn r7_a_node_may_act_only_when_it_knows_all_that_lay_before_its_pulse() {
     assert!(following.position() > last, "the lease is held and {} is known of {last}", following.position());
     assert_eq!(following.cuts.borrow().position, last);
     drain.start();
+}
+
+#[tokio::test]
+async fn what_is_new_of_the_cuts_is_told_before_its_turn() {
+    let world = World::new();
+    let (mut following, ..) = world.follow();
+    let hour = Duration::from_secs(3600);
+    let node = Node::with_interval(hour, &world, "wales-1", &following, &[]);
+    soon(node.lease.held()).await;
+    // A directory says anew whom each scope names.
+    let Published::At(position) = world.publish(&with_tenant("new")).await.unwrap() else { panic!("it is new") };
+    let told = following.pulses.wait_for(|pulses| pulses.all().any(|heard| heard.pulse.position >= position));
+    let told = soon(told).await.unwrap().clone();
+    assert_eq!(told.all().map(|heard| heard.pulse.number).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn so_many_pulses_go_before_their_turn_and_no_more() {
+    let world = World::new();
+    let (mut following, ..) = world.follow();
+    let node = Node::with_interval(Duration::from_secs(3600), &world, "wales-1", &following, &[]);
+    soon(node.lease.held()).await;
+    let mut last = 0;
+    for number in 0..30 {
+        let published = world.publish(&with_tenant(&format!("new-{number}"))).await.unwrap();
+        let Published::At(position) = published else { panic!("it is new") };
+        soon(following.cuts.wait_for(|cuts| cuts.position == position)).await.unwrap();
+        last = position;
+    }
+    let newest = || following.pulses.borrow().all().map(|heard| heard.pulse.number).max();
+    soon(async {
+        while following.position() < last {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(newest().is_some_and(|number| (2..=11).contains(&number)), "{:?}", newest());
 }
