@@ -1,6 +1,6 @@
 //! The keys that everybody in a bench trusts.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bulkhead_model::Nation;
 use bulkhead_transport::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
@@ -33,7 +33,21 @@ impl Keys {
         self.issue(format!("bulkhead://{nation}/cell/{nation}-1"), Some(server_name(nation)))
     }
 
+    /// A person's keys, of the kind that signs commands.
+    pub(crate) fn operator(&self, operator: &str) -> Result<Credentials> {
+        let (nation, name) = operator.split_once('/').context("an operator is nation/name")?;
+        self.issue_for(
+            KeyPair::generate_for(&rcgen::PKCS_ED25519)?,
+            format!("bulkhead://{nation}/operator/{name}"),
+            None,
+        )
+    }
+
     fn issue(&self, uri: String, dns: Option<String>) -> Result<Credentials> {
+        self.issue_for(KeyPair::generate()?, uri, dns)
+    }
+
+    fn issue_for(&self, key: KeyPair, uri: String, dns: Option<String>) -> Result<Credentials> {
         let mut params = CertificateParams::default();
         params.subject_alt_names.push(SanType::URI(uri.try_into()?));
         if let Some(dns) = dns {
@@ -41,7 +55,6 @@ impl Keys {
         }
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate()?;
         Ok(Credentials {
             ca_pem: self.ca_pem.clone(),
             certificate_pem: params.signed_by(&key, &self.issuer)?.pem(),

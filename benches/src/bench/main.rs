@@ -5,22 +5,27 @@
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
 mod cell;
+mod cuts;
 mod figures;
 mod host;
 mod inbox;
 mod keys;
+mod live;
+mod others;
 mod process;
 mod raw;
 mod rounds;
 mod sender;
 mod sidecar;
 mod spread;
+mod stopped;
 mod store;
 mod submit;
 mod tenants;
 mod world;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -71,6 +76,88 @@ enum What {
         #[arg(long, default_value_t = 20)]
         per_second: u32,
     },
+    /// How fast a cut is in force: nodes of their own processes, tenants that send without pause.
+    Cuts {
+        /// The `bulkhead` binary. Without it: the one beside this one.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// How many nodes the cell has; more than one only with --kafka.
+        #[arg(long, default_value_t = 1)]
+        nodes: usize,
+        /// How many cuts.
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+        /// The most streams of one tenant.
+        #[arg(long, default_value_t = 16)]
+        streams: usize,
+        /// Documents of so many bytes.
+        #[arg(long, default_value_t = 2_000)]
+        bytes: usize,
+    },
+    /// Whether a cut holds at a node that cannot hear of it.
+    Stopped {
+        /// The `bulkhead` binary. Without it: the one beside this one.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// How many nodes the cell has.
+        #[arg(long, default_value_t = 3)]
+        nodes: usize,
+        /// How often.
+        #[arg(long, default_value_t = 100)]
+        runs: u32,
+        /// How a node is kept from hearing.
+        #[arg(long, value_enum, default_value = "stop")]
+        how: stopped::How,
+        /// A library that the last node is started with, for example one that moves its clock.
+        #[arg(long)]
+        preload: Option<PathBuf>,
+        /// Receivers wait so many ms between two frames that they read.
+        #[arg(long)]
+        slowly: Option<u64>,
+    },
+    /// What the other tenants notice when one is cut off, or storms the door.
+    Others {
+        /// The `bulkhead` binary. Without it: the one beside this one.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// How many nodes the cell has; more than one only with --kafka.
+        #[arg(long, default_value_t = 1)]
+        nodes: usize,
+        /// What happens to the one.
+        #[arg(long, value_enum, default_value = "cut")]
+        event: others::Event,
+        /// How many windows with it, and as many without.
+        #[arg(long, default_value_t = 20)]
+        windows: u32,
+        /// How long a window is.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// Attempts to connect a second, in a storm.
+        #[arg(long, default_value_t = 3000)]
+        attempts: u32,
+    },
+    /// Somebody who connects without end; the bench starts it itself.
+    #[command(hide = true)]
+    Knock {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        address: String,
+        #[arg(long)]
+        attempts: u32,
+    },
+    /// A node in a network of its own; the bench starts it itself.
+    #[command(hide = true)]
+    Within {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long, value_delimiter = ',')]
+        ins: Vec<String>,
+        #[arg(long, value_delimiter = ',')]
+        brokers: Vec<String>,
+        #[arg(last = true)]
+        node: Vec<String>,
+    },
     /// Starts `bulkhead dev`: the way over a border, idle cost, memory of a backlog, time to ready.
     World {
         /// The `bulkhead` binary. Without it: the one beside this one.
@@ -99,11 +186,39 @@ async fn main() -> Result<()> {
             let Arguments { dir, store, .. } = arguments;
             tenants::run(&tenants::Tenants { counts, dir, store, a_second: per_second }).await?;
         }
+        Some(What::Cuts { binary, nodes, count, streams, bytes }) => {
+            let Arguments { dir, store, .. } = arguments;
+            let plan = cuts::Cuts { binary: beside(binary)?, dir, store, nodes, count, streams, bytes };
+            cuts::run(&plan).await?;
+        }
+        Some(What::Stopped { binary, nodes, runs, how, preload, slowly }) => {
+            let Arguments { dir, store, .. } = arguments;
+            let (binary, slowly) = (beside(binary)?, slowly.map(Duration::from_millis));
+            let plan = stopped::Stopped { binary, dir, store, nodes, runs, how, preload, slowly };
+            stopped::run(&plan).await?;
+        }
+        Some(What::Others { binary, nodes, event, windows, seconds, attempts }) => {
+            let Arguments { dir, store, .. } = arguments;
+            let binary = beside(binary)?;
+            let plan = others::Others { binary, dir, store, nodes, event, windows, seconds, attempts };
+            others::run(&plan).await?;
+        }
+        Some(What::Knock { dir, address, attempts }) => others::knock(&dir, &address, attempts).await?,
+        Some(What::Within { dir, ins, brokers, node }) => {
+            live::apart::within(&dir, &ins, &brokers, &node).await?;
+        }
         Some(What::World { binary, per_second, ask }) => {
-            let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("bulkhead"));
-            world::run(binary.map_or_else(beside, Ok)?, &arguments.dir, per_second, &ask).await?;
+            world::run(beside(binary)?, &arguments.dir, per_second, &ask).await?;
         }
     }
     telemetry.shutdown();
     Ok(())
+}
+
+/// That binary, or the one beside this one.
+fn beside(binary: Option<PathBuf>) -> Result<PathBuf> {
+    Ok(match binary {
+        Some(binary) => binary,
+        None => std::env::current_exe()?.with_file_name("bulkhead"),
+    })
 }

@@ -116,8 +116,7 @@ pub(crate) async fn run(
             !is_settled
         });
         let missing = waiting.iter().filter(|closing| !closing.is_appended);
-        let appending =
-            missing.map(|closing| scribe.append(&closing.fact, Some(closing.taken_at), None));
+        let appending = missing.map(|closing| scribe.append(&closing.fact, Some(closing.taken_at), None));
         for appended in futures::future::join_all(appending).await {
             if let Err(cause) = appended {
                 warn!(%cause, "a closing is in force here and not yet in the log");

@@ -4,14 +4,15 @@
 //! What is bounded, and what happens at the bound: handshakes (no further connection is taken from the
 //! kernel's queue until one ends), the time of one (dropped), connections in all and of one identity (the
 //! new one is dropped, so that a peer which connects for ever cannot push the others out). Where an
-//! [`Allowance`] says how many an identity may have, a few more are taken to tell it so at each call.
+//! [`Allowance`] says how many an identity may have, a few more are taken to tell it so at each call. An address
+//! from which handshakes were refused lately may begin only a few more (`doorkeeper.rs`).
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::connection::{Place, Room};
+use crate::doorkeeper::Doorkeeper;
 use crate::tls::server_config;
 use crate::{Connection, Connections, Credentials, Error, Identity, Peer, Policy, Refusal};
 
@@ -87,6 +89,7 @@ pub struct Acceptor {
     connections: Connections,
     limits: Limits,
     places: Arc<Semaphore>,
+    doorkeeper: Doorkeeper,
 }
 
 /// How a connection attempt ended: a label of the metric and a word of the log.
@@ -98,6 +101,7 @@ enum Outcome {
     TimedOut,
     NoPlace,
     NoPlaceForIdentity,
+    TurnedAway,
 }
 
 impl Acceptor {
@@ -114,6 +118,7 @@ impl Acceptor {
             connections: config.connections,
             limits: config.limits,
             places: Arc::new(Semaphore::new(config.limits.connections)),
+            doorkeeper: Doorkeeper::default(),
         })
     }
 
@@ -136,6 +141,11 @@ impl Acceptor {
             while running.try_join_next().is_some() {}
             let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
             match listener.accept().await {
+                Ok((tcp, remote)) if !self.doorkeeper.lets_in(remote.ip(), Instant::now()) => {
+                    self.count(Outcome::TurnedAway);
+                    // A reset: nothing of it stays in the kernel. It only fails on a socket that is closed already.
+                    let _ = tcp.set_zero_linger();
+                }
                 Ok((tcp, remote)) => {
                     let (acceptor, sender) = (self.clone(), sender.clone());
                     running.spawn(async move {
@@ -164,6 +174,7 @@ impl Acceptor {
             Ok(Ok(tls)) => tls,
             Ok(Err((error, tcp))) => {
                 self.count(Outcome::Failed);
+                self.doorkeeper.refused(remote.ip(), Instant::now());
                 debug!(node = &*self.node, %remote, %error, "a handshake failed");
                 close_gently(tcp).await;
                 return None;
@@ -176,6 +187,9 @@ impl Acceptor {
         };
         let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let peer = Peer::new(certificate.map(AsRef::as_ref), remote, self.policy.clone());
+        if peer.identity().is_err() {
+            self.doorkeeper.refused(remote.ip(), Instant::now());
+        }
         self.admit(tls, peer)
     }
 
@@ -235,6 +249,7 @@ impl Outcome {
             Outcome::TimedOut => "timed-out",
             Outcome::NoPlace => "no-place",
             Outcome::NoPlaceForIdentity => "no-place-for-identity",
+            Outcome::TurnedAway => "turned-away",
         }
     }
 }

@@ -14,6 +14,7 @@ mod acceptor;
 mod client;
 mod connection;
 mod credential;
+mod doorkeeper;
 mod error;
 mod identity;
 mod peer;

@@ -146,7 +146,9 @@ async fn what_is_new_of_the_cuts_is_told_before_its_turn() {
     let node = Node::with_interval(hour, &world, "wales-1", &following, &[]);
     soon(node.lease.held()).await;
     // A directory says anew whom each scope names.
-    let Published::At(position) = world.publish(&with_tenant("new")).await.unwrap() else { panic!("it is new") };
+    let Published::At(position) = world.publish(&with_tenant("new")).await.unwrap() else {
+        panic!("it is new")
+    };
     let told = following.pulses.wait_for(|pulses| pulses.all().any(|heard| heard.pulse.position >= position));
     let told = soon(told).await.unwrap().clone();
     assert_eq!(told.all().map(|heard| heard.pulse.number).collect::<Vec<_>>(), [2]);

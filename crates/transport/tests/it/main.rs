@@ -237,3 +237,33 @@ async fn the_client_checks_the_servers_name_and_authority() {
     harness::call(&mut port.client(&north.believing(&other))).await.unwrap_err();
     assert_eq!(port.last_caller(), None);
 }
+
+#[tokio::test]
+async fn who_is_cut_off_and_connects_without_end_is_turned_away_and_still_told() {
+    let ca = Authority::new();
+    let port = Port::open(&ca, Limits::default()).await;
+    let mut other = port.client(&ca.issue(&[RIVERSIDE], days(1)));
+    harness::call(&mut other).await.unwrap();
+    port.refuse(NORTH, Refusal::Cut);
+    let north = ca.issue(&[NORTH], days(1));
+    assert_eq!(check(&port, &north).await.unwrap_err().message(), "TENANT_CUT");
+
+    let mut opened = Vec::new();
+    for _ in 0..300 {
+        opened.push(TcpStream::connect(port.address).await);
+    }
+    let mut turned_away = 0;
+    for tcp in &mut opened {
+        let is_away = match tcp {
+            Ok(tcp) => tokio::time::timeout(Duration::from_millis(20), tcp.read(&mut [0])).await.is_ok(),
+            Err(_) => true,
+        };
+        turned_away += u32::from(is_away);
+    }
+    assert!(turned_away > 200, "{turned_away}");
+    drop(opened);
+    harness::call(&mut other).await.unwrap();
+
+    let told = async { while check(&port, &north).await.unwrap_err().message() != "TENANT_CUT" {} };
+    tokio::time::timeout(SOON, told).await.expect("told again");
+}
