@@ -112,6 +112,7 @@ impl Cell {
                 presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
                 lease: Lease::always(),
                 pulses: watch::channel(Arc::default()).1,
+                flooded: Arc::new(|_, _| {}),
                 ready: Arc::new(|| true),
                 shards: Arc::new(|| 32),
                 drain: drain.clone(),

@@ -4,6 +4,7 @@
 //! replay comes to the same. A fact that is refused has no effect; one that a release cannot read, but whose
 //! signature holds, closes the scope that its header names.
 
+mod anomaly;
 mod judge;
 mod refused;
 mod timeline;

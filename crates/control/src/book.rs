@@ -3,12 +3,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{CutId, Cuts, Directory, Nation, Order};
+use bulkhead_model::{CutId, Cuts, Directory, Moment, Nation, Order};
 use bulkhead_wire::fact::SignedFact;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::authority::{Authority, Copy, Judged, Refused};
+use crate::authority::{Authority, Copy, Effect, Judged, Refused};
+use crate::fact::Seen;
 
 /// The authority of a cell as one node knows it. Cheap to clone; clones are the same book.
 #[derive(Debug, Clone)]
@@ -57,6 +58,10 @@ impl Book {
 
     pub(crate) fn hear(&self, copy: &Copy) -> Judged {
         self.change(|authority| authority.hear(copy))
+    }
+
+    pub(crate) fn hear_anomaly(&self, seen: &Seen, here: Moment) -> Option<Effect> {
+        self.change(|authority| authority.hear_anomaly(seen, here))
     }
 
     pub(crate) fn hear_unsigned(&self, directory: Directory) -> Result<(), Refused> {

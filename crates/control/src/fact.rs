@@ -1,10 +1,10 @@
 //! Records of `control.<nation>`: bytes both ways.
 
 use bulkhead_log::{Entry, Record};
-use bulkhead_model::{Moment, Nation, Pulse};
+use bulkhead_model::{CutId, Moment, Nation, OperatorId, Pulse};
 use bulkhead_wire::fact::SignedFact;
 use bulkhead_wire::v1::{
-    ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record::Fact as WireFact,
+    AnomalyFact, ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record::Fact as WireFact,
 };
 use bulkhead_wire::{Unreadable, pulse_from_wire, time_from_wire, time_to_wire};
 use bytes::Bytes;
@@ -27,6 +27,16 @@ pub(crate) enum Fact {
     Signed(Box<Copy>),
     /// A node says that it is there.
     Pulse(Pulse),
+    /// A node saw what breaks a restore off.
+    Anomaly(Seen),
+}
+
+/// What a node saw of a tenant on its way back.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) cut: CutId,
+    pub(crate) by: OperatorId,
+    pub(crate) what: String,
 }
 
 /// The text of a directory whose digest holds.
@@ -56,6 +66,7 @@ impl Fact {
             WireFact::Directory(fact) if *sha256(&fact.toml) != *fact.digest => Err(Unheard::Digest),
             WireFact::Directory(fact) => Ok(Fact::Directory(DirectoryText(fact.toml))),
             WireFact::Pulse(fact) => Ok(Fact::Pulse(pulse_from_wire(fact)?)),
+            WireFact::Anomaly(fact) => Ok(Fact::Anomaly(read_anomaly(fact)?)),
             WireFact::Signed(copy) => {
                 let here = Moment { position: entry.offset, at: entry.at };
                 Ok(Fact::Signed(Box::new(read_copy(copy, here)?)))
@@ -88,6 +99,14 @@ pub(crate) fn signed_record(
     let key = [b"fact/", &fact.id().0[..], b"/", &number].concat();
     let record = ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Signed(copy)) };
     Record { key: key.into(), value: record.encode_to_vec().into() }
+}
+
+/// A node speaks under its own name beside those of people: nation/node.
+fn read_anomaly(wire: AnomalyFact) -> Result<Seen, Unheard> {
+    let cut = CutId::parse(&wire.cut_id).map_err(|_| Unreadable::Field("cut_id"))?;
+    let by = format!("{}/{}", cut.nation(), wire.node);
+    let by = OperatorId::parse(&by).map_err(|_| Unreadable::Field("node"))?;
+    Ok(Seen { cut, by, what: wire.what })
 }
 
 fn read_copy(wire: SignedCopy, here: Moment) -> Result<Copy, Unheard> {

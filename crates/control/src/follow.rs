@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bulkhead_log::{Entry, Log, Partition, Reader, ReaderLimits, Start, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Nation, Pulses};
+use bulkhead_model::{Cuts, Directory, Moment, Nation, Pulses};
 use bulkhead_process::Drain;
 use bulkhead_wire::topics;
 use tokio::sync::watch;
@@ -139,6 +139,13 @@ impl Follower {
                 info!(nation = %self.nation, position = entry.offset, tenants, services, "the directory is in force");
             }
             Fact::Signed(copy) => self.hear_signed(&copy)?,
+            Fact::Anomaly(seen) => {
+                let here = Moment { position: entry.offset, at: entry.at };
+                if let Some(effect) = self.book.hear_anomaly(&seen, here) {
+                    error!(nation = %self.nation, position = entry.offset, by = %seen.by, what = %seen.what, ?effect,
+                        "a restore is broken off: it is closed again");
+                }
+            }
             Fact::Pulse(_) => {}
         }
         Ok(())

@@ -24,6 +24,7 @@ mod place;
 mod plan;
 mod pulse;
 mod scribe;
+mod sentry;
 mod service;
 mod shape;
 
@@ -39,4 +40,5 @@ pub use error::Error;
 pub use follow::{Follower, Following};
 pub use place::FileError;
 pub use pulse::{DEFAULT_INTERVAL, Pulse, PulseConfig};
+pub use sentry::{Alarm, Anomaly, Sentry};
 pub use service::{Closer, Service, ServiceParts};

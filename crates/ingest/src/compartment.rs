@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 use crate::Config;
 use crate::limits::Limits;
 use crate::meters::Meters;
+use crate::probation::Probation;
 use crate::submit::log_refusal;
 
 /// What the door holds for one tenant.
@@ -22,6 +23,7 @@ pub(crate) struct Compartment {
     pub(crate) tenant: TenantId,
     pub(crate) limits: Limits,
     pub(crate) meters: Meters,
+    pub(crate) probation: Probation,
     quota: Quota,
     inward: OnceCell<Partition>,
 }
@@ -32,6 +34,7 @@ impl Compartment {
             tenant: tenant.clone(),
             limits: Limits::new(quota, config),
             meters: Meters::new(nation, tenant),
+            probation: Probation::new(),
             quota: quota.clone(),
             inward: OnceCell::new(),
         }

@@ -16,6 +16,7 @@ mod config;
 mod limits;
 mod lookup;
 mod meters;
+mod probation;
 mod recent;
 mod referrals;
 mod service;
@@ -28,4 +29,5 @@ mod withdraw;
 
 pub use caller::{allowance, policy, sever};
 pub use config::Config;
+pub use probation::Flood;
 pub use service::{Parts, Service};

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tracing::{Instrument, Span, debug, field, info_span};
+use tracing::{Instrument, Span, debug, field, info_span, warn};
 
 use crate::admit::{self, Earlier};
 use crate::compartment::Compartment;
@@ -93,7 +93,10 @@ impl Shared {
         let (directory, cuts) = (self.directory(), self.cuts());
         let provenance = self.provenance(&arrival, &directory, &cuts);
         match admit(arrival, &provenance, known, &directory, &cuts) {
-            Ok(admitted) => self.append(compartment, turn, admitted, provenance).await,
+            Ok(admitted) => {
+                self.check_probation(compartment, id, &cuts)?;
+                self.append(compartment, turn, admitted, provenance).await
+            }
             Err(NotAdmitted::Known(known)) => {
                 Ok(Begun::Answered(repeated(id, &known, earlier.map(|earlier| earlier.accepted_at))))
             }
@@ -101,6 +104,19 @@ impl Shared {
             Err(NotAdmitted::Cut { cut, reason }) => Err(refusal(&reason, None).cut(&cut)),
             Err(NotAdmitted::TooSoon) => Err(too_soon()),
         }
+    }
+
+    /// A tenant on its way back goes slowly.
+    fn check_probation(&self, compartment: &Compartment, id: ReferralId, cuts: &Cuts) -> Result<(), Refusal> {
+        let Some(told) = cuts.paces_from(&compartment.tenant) else { return Ok(()) };
+        let nodes = self.parts.pulses.borrow().alive().count();
+        compartment.probation.take(id, told, nodes).map_err(|(refusal, flood)| {
+            if let Some(flood) = flood {
+                warn!(tenant = %compartment.tenant, cut = %told.1, refused = flood.refused, "it floods its door");
+                (self.parts.flooded)(told.1, &flood);
+            }
+            refusal
+        })
     }
 
     async fn append(

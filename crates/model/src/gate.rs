@@ -81,6 +81,8 @@ struct Gate {
     with: HashSet<TenantId>,
     is_closed: bool,
     is_limited: bool,
+    /// At the limited stage: referrals a minute, each way.
+    per_minute: Option<u32>,
     releases: Arc<HashMap<ReferralId, Moment>>,
     certificates: Vec<String>,
 }
@@ -102,6 +104,7 @@ impl Gate {
             with: course.canary_with().iter().cloned().collect(),
             is_closed: stage.is_closed(),
             is_limited: stage == Stage::Limited,
+            per_minute: course.per_minute(),
             releases: course.releases().clone(),
             certificates: opening.map(|opening| opening.certificates.clone()).unwrap_or_default(),
         }
@@ -288,6 +291,21 @@ impl Cuts {
     /// Whether this tenant came back from a cut, so that its older credentials are no more.
     pub fn has_past(&self, tenant: &TenantId) -> bool {
         self.gates.over(tenant).iter().any(|gate| gate.opening.is_some())
+    }
+
+    /// How many referrals a minute this tenant may send, and the cut that says so, while it is on its way back.
+    pub fn paces_from(&self, tenant: &TenantId) -> Option<(u32, &CutId)> {
+        self.paces(tenant, Direction::closes_from)
+    }
+
+    /// How many referrals a minute it may be handed, and the cut that says so, while it is on its way back.
+    pub fn paces_to(&self, tenant: &TenantId) -> Option<(u32, &CutId)> {
+        self.paces(tenant, Direction::closes_to)
+    }
+
+    fn paces(&self, tenant: &TenantId, way: impl Fn(Direction) -> bool) -> Option<(u32, &CutId)> {
+        let gates = self.gates.over(tenant).iter().filter(|gate| way(gate.direction));
+        gates.filter_map(|gate| Some((gate.per_minute?, &gate.id))).min_by_key(|(per_minute, _)| *per_minute)
     }
 
     /// Every tenant that a cut covers or covered and that is known by name.

@@ -19,6 +19,7 @@ mod id;
 mod lane;
 mod lifecycle;
 mod order;
+mod pace;
 mod patient_number;
 mod payload;
 mod presence;
@@ -50,6 +51,7 @@ pub use id::{
 pub use lane::{Lane, Priority};
 pub use lifecycle::{Diversion, Illegal, Lifecycle, There};
 pub use order::{Order, Ordered};
+pub use pace::Pace;
 pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
 pub use payload::Payload;
 pub use presence::Presence;

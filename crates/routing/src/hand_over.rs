@@ -246,7 +246,7 @@ impl HandOver {
         }
         while let Some(waiting) = self.again.pop() {
             let lane = waiting.row.effective_lane;
-            if !self.spend(lane) {
+            if self.pace_left() == 0 || !self.spend(lane) {
                 self.again.push(waiting);
                 return Ok(());
             }
@@ -270,7 +270,13 @@ impl HandOver {
 
     fn room(&self, lane: Lane) -> usize {
         let credits = self.any + if lane.priority() == Priority::Emergency { self.emergency } else { 0 };
-        (credits as usize).min(self.shared.config.delivery_window.saturating_sub(self.open.len()))
+        let window = self.shared.config.delivery_window.saturating_sub(self.open.len());
+        (credits as usize).min(window).min(self.pace_left())
+    }
+
+    /// As many as may be handed now to one on its way back from a cut; the rest waits, and is looked at in each turn.
+    fn pace_left(&self) -> usize {
+        self.shared.paces.left(&self.shared.cuts(), &self.tenant).unwrap_or(usize::MAX)
     }
 
     fn spend(&mut self, lane: Lane) -> bool {
@@ -291,6 +297,7 @@ impl HandOver {
             self.any += 1;
             return Ok(());
         }
+        self.shared.paces.take(&self.shared.cuts(), &self.tenant);
         let bytes = self.fetch(&waiting).await?;
         let open = Open {
             custody: waiting.custody,

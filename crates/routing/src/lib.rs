@@ -22,6 +22,7 @@ mod journal;
 mod layers;
 mod notices;
 mod orders;
+mod paces;
 mod owner;
 mod recalls;
 mod router;

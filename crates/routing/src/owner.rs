@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::journal::Journal;
 use crate::layers::Layer;
+use crate::paces::Paces;
 use crate::shards::Shards;
 use crate::{Board, Config, DeliveryService, DoorService, Error};
 
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) journal: Journal,
     pub(crate) board: Board,
+    pub(crate) paces: Paces,
 }
 
 impl Shared {
@@ -96,7 +98,7 @@ impl Routing {
     pub fn new(config: Config, parts: Parts) -> Result<Self, Error> {
         let Parts { log, ledger, lease, .. } = parts.clone();
         let journal = Journal::new(log, ledger, lease, config.nation, config.node.clone())?;
-        let shared = Shared { config: Arc::new(config), parts, journal, board: Board::default() };
+        let shared = Shared { config: Arc::new(config), parts, journal, board: Board::default(), paces: Paces::new() };
         let delivery = DeliveryService::new(shared.clone());
         Ok(Self { shared, delivery })
     }

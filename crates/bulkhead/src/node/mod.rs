@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bulkhead_control::{
-    self as control, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Pulse,
-    Service as Control, ServiceParts, publish_directory,
+    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Pulse,
+    Sentry, Service as Control, ServiceParts, publish_directory,
 };
-use bulkhead_ingest::Service as Ingest;
+use bulkhead_ingest::{Flood, Service as Ingest};
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
 use bulkhead_log::Log;
 use bulkhead_process::{Drain, Health, Lease, health};
@@ -146,7 +146,15 @@ impl Node {
         }
         let closer_drain = last.clone();
         followers.spawn(async move { Ok(closer.run(closer_drain).await?) });
-        let ingest = ingest(&config, routing_parts, &routing, health.clone(), &drain);
+        let (sentry, alarm) = Sentry::new(
+            log.clone(),
+            config.nation,
+            config.routing.node.clone(),
+            following.book.clone(),
+        );
+        let sentry_drain = last.clone();
+        followers.spawn(async move { Ok(sentry.run(sentry_drain).await?) });
+        let ingest = ingest(&config, routing_parts, &routing, health.clone(), alarm, &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
@@ -191,7 +199,14 @@ async fn control_follower_task(follower: ControlFollower, drain: Drain) -> Resul
     Ok(follower.run(drain).await?)
 }
 
-fn ingest(config: &NodeConfig, with: Parts, routing: &Routing, health: Health, drain: &Drain) -> Ingest {
+fn ingest(
+    config: &NodeConfig,
+    with: Parts,
+    routing: &Routing,
+    health: Health,
+    alarm: Alarm,
+    drain: &Drain,
+) -> Ingest {
     let board = routing.board();
     let owned = routing.owned();
     Ingest::new(
@@ -206,6 +221,11 @@ fn ingest(config: &NodeConfig, with: Parts, routing: &Routing, health: Health, d
             node: config.routing.node.clone(),
             nation: config.nation,
             presence: Arc::new(move || board.snapshot()),
+            flooded: Arc::new(move |cut, flood| {
+                let Flood { per_minute, refused } = flood;
+                let what = format!("{refused} new referrals in a minute, and {per_minute} are allowed");
+                alarm.raise(Anomaly { cut: cut.clone(), what });
+            }),
             ready: Arc::new(move || health.is_ready()),
             shards: Arc::new(owned),
             drain: drain.clone(),

@@ -16,6 +16,10 @@ const OPERATORS: [(&str, u8, &str); 5] = [
     ("wales/third", 5, ""),
 ];
 
+fn operator_id(text: &str) -> OperatorId {
+    OperatorId::parse(text).unwrap()
+}
+
 fn key(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
 }
@@ -476,4 +480,46 @@ proptest! {
             prop_assert_eq!(world.is_cut("wales/wast-111"), is_whole);
         }
     }
+}
+
+#[test]
+fn what_floods_its_door_on_probation_is_closed_again_and_nothing_else_is() {
+    let mut world = World::new();
+    let id = world.cut("wales/duty", "wales/wast-111");
+    let seen = crate::fact::Seen {
+        cut: id.clone(),
+        by: operator_id("wales/wales-2"),
+        what: "300 new referrals in a minute, and 10 are allowed".into(),
+    };
+    let hear = |world: &mut World| {
+        world.position += 1;
+        world.minute += 1;
+        let here = Moment { position: world.position, at: at(world.minute) };
+        world.authority.hear_anomaly(&seen, here)
+    };
+    assert_eq!(hear(&mut world), None, "it is closed as it is");
+    world.say("wales/duty", "wales/wast-111", propose(&id));
+    let proposal = world.authority.timeline(&id).unwrap().proposal.clone().unwrap().fact;
+    world.say("wales/lead", "wales/wast-111", Command::Approve { cut: id.clone(), proposal });
+    let canary = Advance::Canary { with: vec![TenantId::parse("wales/ooh").unwrap()] };
+    world.say("wales/lead", "wales/wast-111", advance(&id, canary));
+    assert_eq!(hear(&mut world), None, "the canary stage is a person's");
+    world.say("wales/duty", "wales/wast-111", advance(&id, Advance::Limited { per_minute: 10 }));
+    assert!(!world.is_cut("wales/wast-111"));
+
+    let before = world.authority.clone();
+    assert_eq!(hear(&mut world), Some(Effect::Step(id.clone(), "aborted")));
+    assert!(world.is_cut("wales/wast-111"));
+    let entry = world.authority.timeline(&id).unwrap().entries.last().unwrap().clone();
+    assert_eq!((entry.what.as_str(), entry.by.as_str()), ("automatic abort", "wales/wales-2"));
+    assert_eq!(hear(&mut world), None, "another node saw it too");
+    // Nobody goes on from where it was: the way back begins anew.
+    let full = world.say("wales/duty", "wales/wast-111", advance(&id, Advance::Full));
+    assert!(matches!(full, Judged::Refused(Refused::NotNow(_))), "{full:?}");
+
+    // Another nation's log says nothing about it.
+    let mut foreign = before;
+    foreign.nation = Nation::England;
+    let here = Moment { position: world.position, at: at(world.minute) };
+    assert_eq!(foreign.hear_anomaly(&seen, here), None);
 }

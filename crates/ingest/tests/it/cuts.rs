@@ -1,6 +1,7 @@
 //! A cut at the tenants' door: refused before the append, set aside after it, severed, and back only with new keys.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bulkhead_model::{Code, Cut, CutFact, CutId, Cuts, Direction, FactId, OperatorId, Stamp, Step, Word};
 use bulkhead_transport::Credential;
@@ -191,4 +192,42 @@ async fn what_cannot_wait_is_refused_for_a_cut_service() {
     assert_eq!((info.reason.as_str(), info.metadata["cut"].as_str()), ("DESTINATION_CUT", "england/1"));
     assert!(details.retry_info().is_none());
     client.submit(with("m-2", v1::Priority::Routine)).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_on_its_way_back_sends_so_many_a_minute_and_a_flood_is_told() {
+    let world = World::new().await;
+    cut(&world, NORTH, Direction::Both);
+    world.cuts.send_modify(|cuts| {
+        let cuts = Arc::make_mut(cuts);
+        let steps = [
+            ("england/duty", Step::Proposed { certificates: vec![] }),
+            ("england/lead", Step::Approved),
+            ("england/duty", Step::Canary { with: vec![] }),
+            ("england/duty", Step::Limited { per_minute: 3 }),
+        ];
+        for (by, step) in steps {
+            say(cuts, by, Word::Step(step), seconds_ago(60));
+        }
+    });
+    let new = world.authority.issue(NORTH, 10);
+    let mut client = IngestClient::new(world.channel(&new));
+    for number in 0..3 {
+        client.submit(submit(&format!("m-{number}"), "x")).await.unwrap();
+    }
+    let status = client.submit(submit("m-3", "x")).await.unwrap_err();
+    let problem = Problem::from(&status);
+    assert_eq!(problem.code, Some(Code::QuotaExceeded), "{status:?}");
+    assert!(problem.retry_after.is_some());
+    // What went in is answered for as before, and others are as free as ever.
+    assert!(client.submit(submit("m-2", "x")).await.unwrap().into_inner().duplicate);
+    for number in 0..150 {
+        client.submit(submit("m-3", &format!("x{number}"))).await.unwrap_err();
+    }
+    assert_eq!(world.floods.load(Ordering::Relaxed), 0, "one referral again and again");
+    for number in 4..150 {
+        client.submit(submit(&format!("m-{number}"), "x")).await.unwrap_err();
+    }
+    assert_eq!(world.floods.load(Ordering::Relaxed), 1);
+    assert_eq!(world.inward(NORTH).await.len(), 3);
 }

@@ -145,6 +145,8 @@ pub(crate) struct World {
     pub(crate) cuts: watch::Sender<Arc<Cuts>>,
     pub(crate) connections: Connections,
     pub(crate) ready: Arc<AtomicBool>,
+    /// Floods that it was told of.
+    pub(crate) floods: Arc<AtomicU32>,
     pub(crate) drain: Drain,
     address: String,
     claims: AtomicU32,
@@ -177,6 +179,8 @@ impl World {
         tokio::spawn(sever(connections.clone(), cuts_seen.clone()));
         let ready = Arc::new(AtomicBool::new(true));
         let may_act = ready.clone();
+        let floods = Arc::new(AtomicU32::new(0));
+        let flooded = floods.clone();
         let parts = Parts {
             log: log.clone(),
             ledger: ledger.clone(),
@@ -190,6 +194,9 @@ impl World {
             }),
             lease: lease.clone(),
             pulses: watch::channel(Arc::default()).1,
+            flooded: Arc::new(move |_, _| {
+                flooded.fetch_add(1, Ordering::Relaxed);
+            }),
             ready: Arc::new(move || may_act.load(Ordering::Relaxed)),
             shards: Arc::new(|| 32),
             drain: drain.clone(),
@@ -212,6 +219,7 @@ impl World {
             cuts,
             connections,
             ready,
+            floods,
             drain,
             address,
             claims,

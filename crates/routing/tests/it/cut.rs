@@ -1,6 +1,6 @@
 //! A cut in a cell at work: what is open is set aside wherever it lies, and goes on only as the cut lets it.
 
-use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, ReferralId, State};
+use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, ReferralId, State, Step, Word};
 use bulkhead_routing::{Layer, Layers};
 use bulkhead_wire::v1::receive_response::Frame;
 use jiff::Timestamp;
@@ -315,4 +315,31 @@ async fn r6_a_cut_is_met_again_after_a_restart() {
     england.cell.until(id, State::Quarantined).await;
     let england = england.restart().await;
     england.cell.until(id, State::Quarantined).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_on_its_way_back_is_handed_so_many_a_minute_and_the_rest_when_it_is_over() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    switch.limit(CUT, 2, in_seconds(-30));
+    for number in 0..5 {
+        let id = england.cell.submit(&Draft::new(&format!("m{number}"), TO)).await;
+        england.cell.until(id, State::Routed).await;
+    }
+    let mut receiver = sidecar(&england, TO).await;
+    for _ in 0..2 {
+        let offer = receiver.handed_over().await;
+        receiver.acknowledged(&offer).await;
+    }
+    receiver.nothing_comes().await;
+    // Who connects anew finds what was handed over before.
+    drop(receiver);
+    let mut receiver = sidecar(&england, TO).await;
+    receiver.nothing_comes().await;
+
+    switch.say(&cut_id(CUT), "duty", Word::Step(Step::Full), Timestamp::now(), false);
+    for _ in 0..3 {
+        receiver.handed_over().await;
+    }
 }

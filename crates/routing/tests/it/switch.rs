@@ -78,6 +78,19 @@ impl Switch {
         self.say(&id, "duty", Word::Made(Box::new(cut)), at, true);
     }
 
+    /// The way back as far as so many a minute.
+    pub(crate) fn limit(&mut self, cut: &str, per_minute: u32, at: Timestamp) {
+        let steps = [
+            ("duty", Step::Proposed { certificates: vec![] }),
+            ("lead", Step::Approved),
+            ("duty", Step::Canary { with: vec![] }),
+            ("duty", Step::Limited { per_minute }),
+        ];
+        for (by, step) in steps {
+            self.say(&cut_id(cut), by, Word::Step(step), at, false);
+        }
+    }
+
     /// The whole way back at that time.
     pub(crate) fn restore(&mut self, cut: &str, at: Timestamp) {
         let steps = [
