@@ -1,12 +1,14 @@
 //! Benches: each answers one question with numbers and their targets, and asserts nothing.
 //!
 //! `bench` asks how much the broker adds to a bare append, with two cells in a process of their own and their
-//! clients and sidecars in another, on the embedded log or with `--kafka` on Kafka; `bench world` asks how `bulkhead dev` does as a whole.
+//! clients and sidecars in another, on the embedded log or with `--kafka` on Kafka; `bench world` asks how `bulkhead dev`
+//! does as a whole, and `bench cuts`, `stopped`, `others` and `gate` ask about a cut.
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
 mod cell;
 mod cuts;
 mod figures;
+mod gate;
 mod host;
 mod inbox;
 mod keys;
@@ -115,6 +117,15 @@ enum What {
         #[arg(long)]
         slowly: Option<u64>,
     },
+    /// What the gate costs a referral.
+    Gate {
+        /// How many tenants.
+        #[arg(long, default_value_t = 5_000)]
+        tenants: usize,
+        /// How many cuts.
+        #[arg(long, default_value_t = 50)]
+        cuts: usize,
+    },
     /// What the other tenants notice when one is cut off, or storms the door.
     Others {
         /// The `bulkhead` binary. Without it: the one beside this one.
@@ -197,6 +208,7 @@ async fn main() -> Result<()> {
             let plan = stopped::Stopped { binary, dir, store, nodes, runs, how, preload, slowly };
             stopped::run(&plan).await?;
         }
+        Some(What::Gate { tenants, cuts }) => gate::run(tenants, cuts)?,
         Some(What::Others { binary, nodes, event, windows, seconds, attempts }) => {
             let Arguments { dir, store, .. } = arguments;
             let binary = beside(binary)?;

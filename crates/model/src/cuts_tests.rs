@@ -74,6 +74,26 @@ impl World {
         world
     }
 
+    /// The way back as far as so many a minute.
+    fn limit(&mut self, cut: &str, per_minute: u32) {
+        let steps = [
+            ("duty", Step::Proposed { certificates: vec![] }),
+            ("lead", Step::Approved),
+            ("duty", Step::Canary { with: vec![] }),
+            ("duty", Step::Limited { per_minute }),
+        ];
+        for (name, step) in steps {
+            self.say(cut, name, Word::Step(step));
+        }
+    }
+
+    /// A fact with a name of its own, by an operator of the cut's nation.
+    fn say(&mut self, cut: &str, name: &str, word: Word) {
+        let by = format!("{}/{name}", cut_id(cut).nation());
+        let number = u8::try_from(self.next % 250).unwrap();
+        assert_eq!(self.hear(fact(cut, number, &by, word)), Heard::News);
+    }
+
     /// The whole way back, by two people.
     fn restore(&mut self, cut: &str, first_fact: u8) {
         self.restore_with(cut, first_fact, "new");
@@ -290,6 +310,26 @@ fn the_canary_is_open_towards_a_few() {
     // What was let through meanwhile is suspect again when the way back is given up.
     world.hear(fact("wales/1", 4, "wales/duty", Word::Step(Step::Aborted)));
     assert_eq!(world.ask(&to("england/b")), quarantined("wales/1"));
+}
+
+#[test]
+fn the_limited_stage_says_how_many_a_minute_and_the_lowest_counts() {
+    let mut world = World::cut(a_cut("wales/1", T, Direction::Both, 50));
+    let paces = |world: &World| {
+        let of = |paces: Option<(u32, &CutId)>| paces.map(|(per_minute, cut)| (per_minute, cut.to_string()));
+        (of(world.cuts.paces_from(&tenant(T))), of(world.cuts.paces_to(&tenant(T))))
+    };
+    assert_eq!(paces(&world), (None, None));
+    world.limit("wales/1", 7);
+    let one = Some((7, "wales/1".to_owned()));
+    assert_eq!(paces(&world), (one.clone(), one.clone()));
+    world.say("wales/2", "duty", Word::Made(Box::new(a_cut("wales/2", T, Direction::From, 50))));
+    assert_eq!(paces(&world), (one.clone(), one.clone()));
+    world.limit("wales/2", 3);
+    assert_eq!(paces(&world), (Some((3, "wales/2".to_owned())), one.clone()));
+    assert_eq!(world.cuts.paces_from(&tenant(OTHER)), None);
+    world.say("wales/2", "duty", Word::Step(Step::Full));
+    assert_eq!(paces(&world), (one.clone(), one));
 }
 
 #[test]
@@ -600,6 +640,12 @@ proptest! {
                 suspect.insert(cut);
             }
         }
+    }
+
+    #[test]
+    fn what_all_cuts_say_together_is_what_they_say_one_by_one(facts in any_facts(), record in any_record()) {
+        let cuts = folded(&facts);
+        prop_assert_eq!(cuts.ask(&record), cuts.ask_each(&record));
     }
 
     #[test]

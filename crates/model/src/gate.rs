@@ -5,11 +5,14 @@
 //! quarantine. It is asked at every step: ingest before and after the append, routing, the border door, the courier,
 //! delivery before the last frame. The answer is looked up in an index, made whenever cuts or directory change.
 
+mod over;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::over::Over;
 use crate::cut::Heirs;
 use crate::{
     Cut, CutCourse, CutId, Cuts, Direction, Directory, Moment, Nation, ReferralId, Scope, Stage, TenantId,
@@ -157,9 +160,9 @@ impl Gate {
 /// The index: by tenant, the cuts that cover it now or did.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
-    by_tenant: HashMap<TenantId, Vec<Arc<Gate>>>,
+    by_tenant: HashMap<TenantId, Over>,
     /// Those of whole nations, for tenants that the directory does not know.
-    by_nation: [Vec<Arc<Gate>>; Nation::ALL.len()],
+    by_nation: [Over; Nation::ALL.len()],
 }
 
 impl Gates {
@@ -187,10 +190,11 @@ impl Gates {
     }
 
     fn over(&self, tenant: &TenantId) -> &[Arc<Gate>] {
-        match self.by_tenant.get(tenant) {
-            Some(gates) => gates,
-            None => &self.by_nation[tenant.nation() as usize],
-        }
+        self.all_over(tenant).gates()
+    }
+
+    fn all_over(&self, tenant: &TenantId) -> &Over {
+        self.by_tenant.get(tenant).unwrap_or_else(|| &self.by_nation[tenant.nation() as usize])
     }
 }
 
@@ -237,23 +241,53 @@ impl<'a> Lines<'a> {
 impl Cuts {
     /// May this record go on?
     pub fn ask(&self, record: &Provenance) -> Answer {
-        let mut held = None;
-        for gate in self.gates.over(&record.origin).iter().filter(|gate| gate.direction.closes_from()) {
-            match gate.from(record) {
-                Some(answer @ Answer::Quarantine(_)) => return answer,
-                Some(answer) => held = held.or(Some(answer)),
-                None => {}
-            }
-        }
-        if let Some(held) = held {
-            return held;
+        if let Some(answer) = self.ask_of_sender(record) {
+            return answer;
         }
         let Some(to) = &record.destination else { return Answer::Open };
-        let mut over = self.gates.over(to).iter().filter(|gate| gate.direction.closes_to());
+        let over = self.gates.all_over(to);
+        if !over.may_close_to() {
+            return Answer::Open;
+        }
+        let mut over = over.gates().iter().filter(|gate| gate.direction.closes_to());
         match over.find(|gate| !gate.lets_in(&record.origin)) {
             Some(gate) => Answer::DestinationCut(gate.id.clone()),
             None => Answer::Open,
         }
+    }
+
+    /// What the cuts of its sender say; none: go on.
+    fn ask_of_sender(&self, record: &Provenance) -> Option<Answer> {
+        let over = self.gates.all_over(&record.origin);
+        let is_clean = over.is_suspect_to_none(record);
+        if is_clean && !over.may_hold() {
+            return None;
+        }
+        let mut held = None;
+        for gate in over.gates().iter().filter(|gate| gate.direction.closes_from()) {
+            match gate.from(record) {
+                Some(answer @ Answer::Quarantine(_)) => return Some(answer),
+                Some(answer) if is_clean => return Some(answer),
+                Some(answer) => held = held.or(Some(answer)),
+                None => {}
+            }
+        }
+        held
+    }
+
+    /// The same as [`Cuts::ask`], by asking every cut.
+    #[cfg(test)]
+    pub(crate) fn ask_each(&self, record: &Provenance) -> Answer {
+        let from = self.gates.over(&record.origin).iter().filter(|gate| gate.direction.closes_from());
+        let said: Vec<_> = from.filter_map(|gate| gate.from(record)).collect();
+        let quarantined = said.iter().find(|answer| matches!(answer, Answer::Quarantine(_)));
+        if let Some(answer) = quarantined.or(said.first()) {
+            return answer.clone();
+        }
+        let to = record.destination.iter().flat_map(|to| self.gates.over(to));
+        let mut to = to.filter(|gate| gate.direction.closes_to());
+        let closed = to.find(|gate| !gate.lets_in(&record.origin));
+        closed.map_or(Answer::Open, |gate| Answer::DestinationCut(gate.id.clone()))
     }
 
     /// The cut that closes all that this tenant sends.
