@@ -37,7 +37,7 @@ pub(crate) fn run(tenants: usize, cuts: usize) -> Result<()> {
         ("both ends under all of them, and they are over", Stand::Over, 3, 4),
     ] {
         let world = cuts_of(tenants, cuts, stand)?;
-        let record = record(from, to)?;
+        let record = record(from, to, stand)?;
         let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| once(&world, &record)).collect();
         rounds.sort_by(f64::total_cmp);
         let answer = world.ask(&record);
@@ -106,16 +106,20 @@ fn cuts_of(tenants: usize, count: usize, stand: Stand) -> Result<Cuts> {
     Ok(cuts)
 }
 
-/// Accepted before the cuts, under an epoch behind their restores: suspect to none, if there were restores or not.
-fn record(from: usize, to: usize) -> Result<Provenance> {
+/// Suspect to none: accepted before the cuts, or after their restores and under an epoch behind them.
+fn record(from: usize, to: usize, stand: Stand) -> Result<Provenance> {
     let origin = tenant(from)?;
+    let accepted = match stand {
+        Stand::Held => at(0),
+        Stand::Over => at(30),
+    };
     let message = bulkhead_model::MessageId::parse("m").ok().context("an id")?;
     Ok(Provenance {
         id: ReferralId::derive(&origin, &message),
         origin,
         destination: Some(tenant(to)?),
-        accepted_at: Some(at(0)),
-        admitted_at: at(0),
+        accepted_at: Some(accepted),
+        admitted_at: accepted,
         spooled_at: None,
         epochs: vec![(Nation::England, 1_000_000)],
     })

@@ -98,6 +98,12 @@ impl Ledger {
         self.read("listing", |connection| query::list(connection, filter))
     }
 
+    /// Everything in these states that is from or for one of these tenants, earliest due first. A list has an end; this
+    /// has none, because what people phone about must be complete.
+    pub fn in_need(&self, tenants: &[TenantId], states: &[State]) -> Result<Vec<ReferralId>, Error> {
+        self.read("looking for what is in need", |connection| query::in_need(connection, tenants, states))
+    }
+
     /// What a tenant sent, accepted in that time, by state.
     pub fn sent_in(&self, tenant: &TenantId, time: &Range<Timestamp>) -> Result<Vec<(State, u64)>, Error> {
         self.read("counting", |connection| account::sent_in(connection, tenant, time))

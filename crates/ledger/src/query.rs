@@ -100,6 +100,24 @@ pub(crate) fn list(view: &View<'_>, filter: &Filter) -> Result<(Vec<Row>, u64), 
     Ok((rows(view, &ids)?, total))
 }
 
+/// Everything in these states that is from or for one of these tenants, earliest due first, however much it is.
+pub(crate) fn in_need(
+    connection: &Connection,
+    tenants: &[TenantId],
+    states: &[State],
+) -> Result<Vec<ReferralId>, Error> {
+    // Neither can hold a quote: both were parsed.
+    let quoted = |names: Vec<&str>| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let states = quoted(states.iter().map(|state| state.as_str()).collect());
+    let tenants = quoted(tenants.iter().map(TenantId::as_str).collect());
+    let query = format!(
+        "SELECT id FROM referral
+         WHERE state IN ({states}) AND (origin IN ({tenants}) OR destination IN ({tenants}))
+         ORDER BY deadline IS NULL, deadline, lane, accepted_at, id"
+    );
+    ids(connection, &query, [])
+}
+
 /// How many are in each state, by sender and receiver.
 pub(crate) fn counts(connection: &Connection) -> Result<Vec<Count>, Error> {
     let read = |row: &rusqlite::Row<'_>| {

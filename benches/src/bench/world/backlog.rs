@@ -29,19 +29,20 @@ pub(super) async fn ask(world: &World) -> Result<()> {
     let (dev, pid) = (&world.dev, world.dev.pid);
     let receiver = dev.tenant(TO)?;
     http::put(receiver.simulator.http, "/behaviour", &json!({ "answer": "down" })).await?;
-    submit(world, WARM_UP).await?;
+    submit(world, FROM, TO, WARM_UP).await?;
     waits(world, WARM_UP).await?;
     let before = resident_mb(pid)?;
-    submit(world, COUNT).await?;
+    submit(world, FROM, TO, COUNT).await?;
     waits(world, WARM_UP + COUNT).await?;
     let added = resident_mb(pid)? - before;
     say("a backlog of 5,000 of 57 KB: memory added", format!("{added:.0} MB"), "target < 64 MB");
     Ok(())
 }
 
-async fn submit(world: &World, count: usize) -> Result<()> {
-    let mut client = clients::ingest(&world.dev, FROM)?;
-    let service = world.dev.tenant(TO)?.services.first().context("no service")?.id.clone();
+/// So many documents that can be translated, from one tenant to another.
+pub(super) async fn submit(world: &World, from: &str, to: &str, count: usize) -> Result<()> {
+    let mut client = clients::ingest(&world.dev, from)?;
+    let service = world.dev.tenant(to)?.services.first().context("no service")?.id.clone();
     // One that can be translated: what cannot is refused, and does not wait.
     let payload = Bytes::from(std::fs::read(world.dev.data_dir.join("sample-referral.xml"))?);
     let (requests, outgoing) = mpsc::channel(32);

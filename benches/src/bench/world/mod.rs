@@ -4,6 +4,7 @@ mod backlog;
 mod clients;
 mod flow;
 mod idle;
+mod pack;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(crate) enum Question {
     Flow,
     /// The memory of 5,000 documents for a system that is down.
     Backlog,
+    /// A continuity pack of 10,000.
+    Pack,
 }
 
 /// Asks these; the way over a border at so many referrals a second.
@@ -34,6 +37,7 @@ pub(crate) async fn run(binary: PathBuf, dir: &Path, a_second: u32, questions: &
             Question::Idle => idle::ask(&world).await?,
             Question::Flow => flow::ask(&world, a_second).await?,
             Question::Backlog => backlog::ask(&world).await?,
+            Question::Pack => pack::ask(&world, &start.binary, place.path()).await?,
         }
     }
     world.stop().await?;

@@ -112,20 +112,7 @@ impl Shared {
             &[State::Accepted, State::Routed, State::Offered, State::Delivered, State::Unknown],
         ]
         .concat();
-        asking(move || {
-            let mut rows = Vec::new();
-            for tenant in tenants {
-                let filter =
-                    Filter { tenant: Some(tenant), states: states.clone(), limit: MOST, ..Filter::default() };
-                rows.extend(ledger.list(&filter)?.0);
-            }
-            rows.sort_by_key(|row| {
-                (row.facts.envelope.deadline.unwrap_or(Timestamp::MAX), row.facts.accepted_at, row.id)
-            });
-            rows.dedup_by_key(|row| row.id);
-            Ok(rows.into_iter().map(|row| row.id).collect())
-        })
-        .await
+        asking(move || ledger.in_need(&tenants, &states)).await
     }
 
     async fn opened(&self, ids: &[ReferralId]) -> Vec<Result<OpenSetAsideResponse, Refusal>> {

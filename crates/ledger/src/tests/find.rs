@@ -205,3 +205,23 @@ async fn a_sender_hears_until_its_system_knows() {
     let alerts = cell.ledger.alerts(super::at(20)).unwrap();
     assert!(alerts.iter().all(|alert| alert.code == AlertCode::Parked), "{alerts:?}");
 }
+
+#[tokio::test]
+async fn what_is_in_need_is_everything_of_these_tenants_earliest_due_first() {
+    let cell = Cell::start().await;
+    cell.route(facts("none"), 1).await;
+    cell.route(with_deadline("late", 500, Priority::Emergency), 2).await;
+    cell.route(with_deadline("early", 100, Priority::Routine), 3).await;
+    let names = |tenants: &[TenantId], states: &[State]| {
+        let found = cell.ledger.in_need(tenants, states).unwrap();
+        let name = |found| cell.ledger.get(found).unwrap().unwrap().facts.envelope.message_id.to_string();
+        found.iter().map(name).collect::<Vec<_>>()
+    };
+    let all = ["early", "late", "none"];
+    assert_eq!(names(&[receiver()], &[State::Routed]), all);
+    let sender = facts("none").tenant;
+    assert_eq!(names(&[sender, receiver()], &[State::Held, State::Routed]), all, "each once");
+    assert_eq!(names(&[receiver()], &[State::Held]), Vec::<String>::new());
+    assert_eq!(names(&[tenant("wales/other")], &[State::Routed]), Vec::<String>::new());
+    assert_eq!(names(&[], &[State::Routed]), Vec::<String>::new());
+}
