@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bulkhead_model::{
-    Cut, CutFact, CutId, Cuts, Direction, Directory, FactId, Nation, OperatorId, Provenance, Quota, ReferralId,
-    Scope, Stamp, Step, Supplier, SupplierId, Tenant, TenantId, Word,
+    Cut, CutFact, CutId, Cuts, Direction, Directory, FactId, Nation, OperatorId, Provenance, Quota,
+    ReferralId, Scope, Stamp, Step, Supplier, SupplierId, Tenant, TenantId, Word,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,7 +78,11 @@ fn cuts_of(tenants: usize, count: usize, stand: Stand) -> Result<Cuts> {
     };
     for number in 0..count {
         let id = CutId::parse(&format!("england/{number}"))?;
-        let scope = if number == 0 { Scope::Tenant(tenant(2)?) } else { Scope::Supplier(SupplierId::parse("breached")?) };
+        let scope = if number == 0 {
+            Scope::Tenant(tenant(2)?)
+        } else {
+            Scope::Supplier(SupplierId::parse("breached")?)
+        };
         let cut = Cut {
             id: id.clone(),
             by: OperatorId::parse("england/duty")?,

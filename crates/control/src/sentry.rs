@@ -17,9 +17,9 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use crate::Error;
 use crate::book::Book;
 use crate::follow::Control;
-use crate::Error;
 
 /// Between two attempts to append.
 const AGAIN: Duration = Duration::from_millis(500);

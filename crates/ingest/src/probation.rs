@@ -71,8 +71,9 @@ impl Counted {
             self.refused.remove(&id);
             return Ok(());
         }
-        let text =
-            format!("{cut} is not over: {per_minute} referrals a minute may be sent until it is; send it again");
+        let text = format!(
+            "{cut} is not over: {per_minute} referrals a minute may be sent until it is; send it again"
+        );
         let refusal = Refusal::new(Code::QuotaExceeded, text).cut(cut).retry_after(self.pace.wait(now));
         Err((refusal, self.refused(id, per_minute, now)))
     }
@@ -104,7 +105,13 @@ mod tests {
         ReferralId::derive(&TenantId::parse("wales/a").unwrap(), &message)
     }
 
-    fn take(counted: &mut Counted, number: usize, per_minute: u32, nodes: usize, at: u64) -> (bool, Option<Flood>) {
+    fn take(
+        counted: &mut Counted,
+        number: usize,
+        per_minute: u32,
+        nodes: usize,
+        at: u64,
+    ) -> (bool, Option<Flood>) {
         let cut = CutId::parse("wales/1").unwrap();
         match counted.take(id(number), (per_minute, &cut), nodes, Duration::from_secs(at)) {
             Ok(()) => (true, None),
@@ -120,7 +127,8 @@ mod tests {
     fn each_node_lets_its_part_in() {
         let check = |per_minute, nodes, expected: usize| {
             let mut counted = Counted::default();
-            let went_in = (0..50).filter(|number| take(&mut counted, *number, per_minute, nodes, 5).0).count();
+            let went_in =
+                (0..50).filter(|number| take(&mut counted, *number, per_minute, nodes, 5).0).count();
             assert_eq!(went_in, expected, "{per_minute} a minute, {nodes} nodes");
         };
         check(20, 1, 20);

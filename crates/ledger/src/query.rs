@@ -107,7 +107,8 @@ pub(crate) fn in_need(
     states: &[State],
 ) -> Result<Vec<ReferralId>, Error> {
     // Neither can hold a quote: both were parsed.
-    let quoted = |names: Vec<&str>| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let quoted =
+        |names: Vec<&str>| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     let states = quoted(states.iter().map(|state| state.as_str()).collect());
     let tenants = quoted(tenants.iter().map(TenantId::as_str).collect());
     let query = format!(

@@ -98,7 +98,8 @@ impl Routing {
     pub fn new(config: Config, parts: Parts) -> Result<Self, Error> {
         let Parts { log, ledger, lease, .. } = parts.clone();
         let journal = Journal::new(log, ledger, lease, config.nation, config.node.clone())?;
-        let shared = Shared { config: Arc::new(config), parts, journal, board: Board::default(), paces: Paces::new() };
+        let shared =
+            Shared { config: Arc::new(config), parts, journal, board: Board::default(), paces: Paces::new() };
         let delivery = DeliveryService::new(shared.clone());
         Ok(Self { shared, delivery })
     }

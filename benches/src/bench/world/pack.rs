@@ -34,7 +34,11 @@ pub(super) async fn ask(world: &World, binary: &Path, place: &Path) -> Result<()
     let page = std::fs::read_to_string(&file)?;
     let of = |key: &str| told[key].as_u64().unwrap_or_default();
     ensure!(of("referrals") == COUNT as u64, "the pack has {} of {COUNT}: {told}", of("referrals"));
-    say("a pack of 10,000 of 57 KB: from the command to the file", format!("{:.1} s", took.as_secs_f64()), "target <= 60 s, complete");
+    say(
+        "a pack of 10,000 of 57 KB: from the command to the file",
+        format!("{:.1} s", took.as_secs_f64()),
+        "target <= 60 s, complete",
+    );
     say("the same: without a readable patient", of("unreadable").to_string(), "0");
     say("the same: size of the file", format!("{:.1} MB", megabytes(page.len())), "");
     Ok(())

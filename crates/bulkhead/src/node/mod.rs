@@ -146,12 +146,8 @@ impl Node {
         }
         let closer_drain = last.clone();
         followers.spawn(async move { Ok(closer.run(closer_drain).await?) });
-        let (sentry, alarm) = Sentry::new(
-            log.clone(),
-            config.nation,
-            config.routing.node.clone(),
-            following.book.clone(),
-        );
+        let (sentry, alarm) =
+            Sentry::new(log.clone(), config.nation, config.routing.node.clone(), following.book.clone());
         let sentry_drain = last.clone();
         followers.spawn(async move { Ok(sentry.run(sentry_drain).await?) });
         let ingest = ingest(&config, routing_parts, &routing, health.clone(), alarm, &drain);

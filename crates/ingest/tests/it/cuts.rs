@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bulkhead_model::{Code, Cut, CutFact, CutId, Cuts, Direction, FactId, OperatorId, Stamp, Step, Word};
 use bulkhead_transport::Credential;
 use bulkhead_wire::status::Problem;
+use bulkhead_wire::v1::ingest_client::IngestClient;
 use bulkhead_wire::v1::{self, SubmitStreamRequest, submit_stream_response};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;

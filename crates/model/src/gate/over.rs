@@ -90,8 +90,7 @@ impl Together {
         let earliest = accepted.min(admitted).min(spooled);
         earliest.saturating_sub(SKEW) > opened_at
             && Nation::ALL.iter().zip(self.positions).all(|(nation, position)| {
-                position == 0
-                    || record.epochs.iter().any(|(of, epoch)| of == nation && *epoch >= position)
+                position == 0 || record.epochs.iter().any(|(of, epoch)| of == nation && *epoch >= position)
             })
     }
 }

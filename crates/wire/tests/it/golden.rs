@@ -6,7 +6,9 @@ use bulkhead_model::{
 };
 use bulkhead_wire::fact::{Command, Header, HeaderScope, Statement};
 use bulkhead_wire::record::{Carried, In, Out, Report, Withdrawal};
-use bulkhead_wire::v1::{AuditHead, ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record};
+use bulkhead_wire::v1::{
+    AnomalyFact, AuditHead, ControlRecord, DirectoryFact, HomePlace, SignedCopy, control_record,
+};
 use bulkhead_wire::{
     Accepted, Author, EventRecord, Facts, ReadEvent, Unreadable, pulse_to_wire, time_to_wire,
 };
@@ -366,7 +368,17 @@ fn control() -> Vec<(&'static str, Record)> {
         at: Some(time_to_wire(at("2026-03-01T09:30:00.000125Z"))),
         fact: Some(control_record::Fact::Signed(signed_cut())),
     };
+    let anomaly = AnomalyFact {
+        node: "england-2".into(),
+        cut_id: "england/0123456789ab".into(),
+        what: "300 new referrals in a minute, and 20 are allowed".into(),
+    };
+    let anomaly = ControlRecord {
+        at: Some(time_to_wire(at("2026-03-01T12:00:00Z"))),
+        fact: Some(control_record::Fact::Anomaly(anomaly)),
+    };
     vec![
+        ("control-anomaly", Record::Control(anomaly)),
         ("control-directory", Record::Control(record)),
         ("control-pulse", Record::Control(pulse)),
         ("control-signed", Record::Control(signed)),
