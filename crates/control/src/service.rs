@@ -30,6 +30,7 @@ use tonic::{Request, Response, Status};
 use crate::Error;
 use crate::audit::Audit;
 use crate::book::Book;
+use crate::neighbours::Neighbours;
 use crate::closings::{self, Closing, Kept, QUEUE};
 use crate::scribe::Scribe;
 
@@ -52,6 +53,8 @@ pub struct ServiceParts {
     pub data_dir: PathBuf,
     /// Where commands are noted.
     pub audit: Audit,
+    /// The other nodes, told of a closing at once.
+    pub neighbours: Neighbours,
 }
 
 /// The service. Cheap to clone; clones are the same one.

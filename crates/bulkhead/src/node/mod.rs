@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bulkhead_control::{
-    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Pulse,
+    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Neighbours, Pulse,
     Sentry, Service as Control, ServiceParts, publish_directory,
 };
 use bulkhead_ingest::{Flood, Service as Ingest};
@@ -126,6 +126,13 @@ impl Node {
         let pulse_drain = last.clone();
         followers.spawn(async move { Ok(pulse.run(pulse_drain).await?) });
         let audit = Audit::open(&config.data_dir, &config.routing.node).context("the audit file")?;
+        let neighbours = Neighbours::new(
+            routing_parts.dialer.clone(),
+            config.nation,
+            config.routing.node.clone(),
+            following.pulses.clone(),
+        );
+        followers.spawn(ended_with(neighbours.clone().run(last.clone()), last.clone()));
         let (control, closer) = Control::new(ServiceParts {
             log: log.clone(),
             ledger: ledger.clone(),
@@ -135,6 +142,7 @@ impl Node {
             nation: config.nation,
             data_dir: config.data_dir.clone(),
             audit,
+            neighbours,
         })
         .await?;
         for (nation, far) in &config.routing.far {

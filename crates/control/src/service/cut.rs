@@ -113,13 +113,18 @@ impl Shared {
         self.parts.audit.note(note.clone());
         let taken_at = Timestamp::now();
         let taken = match self.close(&fact, &header, taken_at) {
-            Ok(is_pending) => CutTaken {
+            Ok(is_pending) => {
+                if !is_pending {
+                    self.parts.neighbours.push(&fact, taken_at);
+                }
+                CutTaken {
                 cut_id: cut_id(header.nation, &fact.id()).to_string(),
                 fact: Bytes::copy_from_slice(&fact.id().0),
                 node: self.parts.node.clone(),
                 at: Some(time_to_wire(taken_at)),
                 pending: is_pending,
-            },
+                }
+            }
             Err(refusal) => {
                 self.note_refusal(caller, "cut", note.subject, note.fact, &refusal);
                 return Err(refusal);
@@ -280,14 +285,15 @@ impl Shared {
         asking(move || said.counted(&ledger)).await
     }
 
-    /// A closing that a peer took. It is closed here at once; the peer appends it, and so does this node.
+    /// A closing that a peer took. It is closed here at once and kept; the peer appends it, and so does this node when
+    /// it is not read back soon.
     pub(super) async fn pushed(&self, request: PushRequest) -> Result<PushResponse, Refusal> {
         let invalid = |why: &str| Refusal::new(Code::SignatureInvalid, why);
         let fact = SignedFact::from_wire(request.fact.ok_or_else(|| invalid("there is no signed fact"))?);
         let taken_at = request.taken_at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
         match self.parts.book.close_early(&fact, taken_at) {
             Ok(_) => {
-                let (kept, closing) = (self.kept.clone(), Closing { fact, taken_at, is_appended: false });
+                let (kept, closing) = (self.kept.clone(), Closing { fact, taken_at, is_appended: true });
                 let keeping = closing.clone();
                 drop(tokio::task::spawn_blocking(move || kept.keep(&keeping)).await);
                 drop(self.closings.send(closing).await);
