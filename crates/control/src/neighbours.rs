@@ -42,12 +42,7 @@ struct Shared {
 
 impl Neighbours {
     /// Those of that nation's cell, without this node.
-    pub fn new(
-        dialer: Dialer,
-        nation: Nation,
-        node: String,
-        pulses: watch::Receiver<Arc<Pulses>>,
-    ) -> Self {
+    pub fn new(dialer: Dialer, nation: Nation, node: String, pulses: watch::Receiver<Arc<Pulses>>) -> Self {
         let server_name = format!("{nation}.bulkhead.internal");
         Self { shared: Arc::new(Shared { dialer, server_name, node, pulses, channels: Mutex::default() }) }
     }
@@ -57,8 +52,8 @@ impl Neighbours {
         loop {
             for channel in self.channels() {
                 // It says nothing, and is told so; what counts is that it got there.
-                let greeting = ControlClient::new(channel).push(PushRequest::default());
-                drop(timeout(PATIENCE, greeting).await);
+                let mut client = ControlClient::new(channel);
+                drop(timeout(PATIENCE, client.push(PushRequest::default())).await);
             }
             tokio::select! {
                 () = drain.started() => return,
@@ -70,12 +65,13 @@ impl Neighbours {
     /// Tells each of them, and returns at once.
     pub(crate) fn push(&self, fact: &SignedFact, taken_at: Timestamp) {
         for channel in self.channels() {
-            let request =
-                PushRequest { fact: Some(fact.to_wire()), taken_at: Some(time_to_wire(taken_at)) };
+            let request = PushRequest { fact: Some(fact.to_wire()), taken_at: Some(time_to_wire(taken_at)) };
             tokio::spawn(async move {
                 match timeout(PATIENCE, ControlClient::new(channel).push(request)).await {
                     Ok(Ok(_)) => {}
-                    Ok(Err(status)) => debug!(why = status.message(), "a node does not take a pushed closing"),
+                    Ok(Err(status)) => {
+                        debug!(why = status.message(), "a node does not take a pushed closing")
+                    }
                     Err(_) => debug!("a node does not answer a pushed closing"),
                 }
             });

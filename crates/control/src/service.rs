@@ -30,8 +30,8 @@ use tonic::{Request, Response, Status};
 use crate::Error;
 use crate::audit::Audit;
 use crate::book::Book;
-use crate::neighbours::Neighbours;
 use crate::closings::{self, Closing, Kept, QUEUE};
+use crate::neighbours::Neighbours;
 use crate::scribe::Scribe;
 
 /// What the service is built of.

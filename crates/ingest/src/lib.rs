@@ -29,5 +29,5 @@ mod withdraw;
 
 pub use caller::{allowance, policy, sever};
 pub use config::Config;
-pub use probation::Flood;
+pub use probation::{Flood, OnFlood};
 pub use service::{Parts, Service};

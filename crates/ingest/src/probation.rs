@@ -6,11 +6,10 @@
 //! that comes again counts once.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bulkhead_model::{Code, CutId, Pace, ReferralId};
-use bulkhead_wire::status::Refusal;
+use bulkhead_model::{CutId, Pace, ReferralId};
 
 /// So many times its allowance of a minute, refused in one minute, is a flood.
 const FLOOD: u32 = 10;
@@ -41,41 +40,38 @@ pub struct Flood {
     pub refused: usize,
 }
 
+/// Who hears of a flood.
+pub type OnFlood = Arc<dyn Fn(&CutId, &Flood) + Send + Sync>;
+
+/// There is no room for one more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    /// Until there may be some.
+    pub(crate) wait: Duration,
+    /// It has gone too far, and this is the first that shows it.
+    pub(crate) flood: Option<Flood>,
+}
+
 impl Probation {
     pub(crate) fn new() -> Self {
         Self { begun: Instant::now(), counted: Mutex::default() }
     }
 
     /// Whether one more new referral may go in, as one of so many nodes.
-    pub(crate) fn take(
-        &self,
-        id: ReferralId,
-        (per_minute, cut): (u32, &CutId),
-        nodes: usize,
-    ) -> Result<(), (Refusal, Option<Flood>)> {
+    pub(crate) fn take(&self, id: ReferralId, per_minute: u32, nodes: usize) -> Result<(), NoRoom> {
         let now = self.begun.elapsed();
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).take(id, (per_minute, cut), nodes, now)
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).take(id, per_minute, nodes, now)
     }
 }
 
 impl Counted {
-    fn take(
-        &mut self,
-        id: ReferralId,
-        (per_minute, cut): (u32, &CutId),
-        nodes: usize,
-        now: Duration,
-    ) -> Result<(), (Refusal, Option<Flood>)> {
+    fn take(&mut self, id: ReferralId, per_minute: u32, nodes: usize, now: Duration) -> Result<(), NoRoom> {
         let share = (per_minute / u32::try_from(nodes).unwrap_or(u32::MAX).max(1)).max(1);
         if self.pace.take(share, now) {
             self.refused.remove(&id);
             return Ok(());
         }
-        let text = format!(
-            "{cut} is not over: {per_minute} referrals a minute may be sent until it is; send it again"
-        );
-        let refusal = Refusal::new(Code::QuotaExceeded, text).cut(cut).retry_after(self.pace.wait(now));
-        Err((refusal, self.refused(id, per_minute, now)))
+        Err(NoRoom { wait: self.pace.wait(now), flood: self.refused(id, per_minute, now) })
     }
 
     /// Told once a minute at most.
@@ -112,12 +108,10 @@ mod tests {
         nodes: usize,
         at: u64,
     ) -> (bool, Option<Flood>) {
-        let cut = CutId::parse("wales/1").unwrap();
-        match counted.take(id(number), (per_minute, &cut), nodes, Duration::from_secs(at)) {
+        match counted.take(id(number), per_minute, nodes, Duration::from_secs(at)) {
             Ok(()) => (true, None),
-            Err((refusal, flood)) => {
-                assert_eq!((refusal.code, refusal.cut), (Code::QuotaExceeded, Some(cut)));
-                assert!(refusal.retry_after.is_some());
+            Err(NoRoom { wait, flood }) => {
+                assert!(wait > Duration::ZERO);
                 (false, flood)
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::Log;
-use bulkhead_model::{CutId, Cuts, Directory, Nation, Presence, Pulses, TenantId};
+use bulkhead_model::{Cuts, Directory, Nation, Presence, Pulses, TenantId};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::MAX_MESSAGE;
 use bulkhead_wire::status::Refusal;
@@ -24,7 +24,7 @@ use crate::Config;
 use crate::caller;
 use crate::compartment::{Compartment, Compartments};
 use crate::limits::semaphore;
-use crate::probation::Flood;
+use crate::probation::OnFlood;
 use crate::recent::Recent;
 use crate::stream;
 use crate::submit::unsure;
@@ -51,7 +51,7 @@ pub struct Parts {
     /// The right to act, asked before a record is appended and before its sender is told.
     pub lease: Lease,
     /// Hears of a tenant that floods its door while it is on its way back from that cut.
-    pub flooded: Arc<dyn Fn(&CutId, &Flood) + Send + Sync>,
+    pub flooded: OnFlood,
     /// Whether this node serves. While it does not, every submit is answered `NODE_UNSURE`.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
     /// How many shards this node owns.

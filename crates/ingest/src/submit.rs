@@ -26,6 +26,7 @@ use tracing::{Instrument, Span, debug, field, info_span, warn};
 use crate::admit::{self, Earlier};
 use crate::compartment::Compartment;
 use crate::limits::Permit;
+use crate::probation::NoRoom;
 use crate::recent::{Behind, Fresh, Turn};
 use crate::service::Shared;
 
@@ -108,14 +109,16 @@ impl Shared {
 
     /// A tenant on its way back goes slowly.
     fn check_probation(&self, compartment: &Compartment, id: ReferralId, cuts: &Cuts) -> Result<(), Refusal> {
-        let Some(told) = cuts.paces_from(&compartment.tenant) else { return Ok(()) };
+        let Some((per_minute, cut)) = cuts.paces_from(&compartment.tenant) else { return Ok(()) };
         let nodes = self.parts.pulses.borrow().alive().count();
-        compartment.probation.take(id, told, nodes).map_err(|(refusal, flood)| {
+        compartment.probation.take(id, per_minute, nodes).map_err(|NoRoom { wait, flood }| {
             if let Some(flood) = flood {
-                warn!(tenant = %compartment.tenant, cut = %told.1, refused = flood.refused, "it floods its door");
-                (self.parts.flooded)(told.1, &flood);
+                warn!(tenant = %compartment.tenant, %cut, refused = flood.refused, "it floods its door");
+                (self.parts.flooded)(cut, &flood);
             }
-            refusal
+            let text =
+                format!("{cut} is not over: until then {per_minute} referrals a minute; send it again");
+            Refusal::new(Code::QuotaExceeded, text).cut(cut).retry_after(wait)
         })
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bulkhead_control::{
-    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following, Neighbours, Pulse,
-    Sentry, Service as Control, ServiceParts, publish_directory,
+    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following,
+    Neighbours, Pulse, Sentry, Service as Control, ServiceParts, publish_directory,
 };
 use bulkhead_ingest::{Flood, Service as Ingest};
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};

@@ -118,11 +118,11 @@ impl Shared {
                     self.parts.neighbours.push(&fact, taken_at);
                 }
                 CutTaken {
-                cut_id: cut_id(header.nation, &fact.id()).to_string(),
-                fact: Bytes::copy_from_slice(&fact.id().0),
-                node: self.parts.node.clone(),
-                at: Some(time_to_wire(taken_at)),
-                pending: is_pending,
+                    cut_id: cut_id(header.nation, &fact.id()).to_string(),
+                    fact: Bytes::copy_from_slice(&fact.id().0),
+                    node: self.parts.node.clone(),
+                    at: Some(time_to_wire(taken_at)),
+                    pending: is_pending,
                 }
             }
             Err(refusal) => {
