@@ -31,6 +31,7 @@ fn refused(doing: &'static str, code: RDKafkaErrorCode, error: &KafkaError, ear:
             Some((_, cause)) => Error::Unreachable { doing, cause },
             None => Error::Unreachable { doing, cause: error.to_string() },
         },
+        code if is_passing(code) => Error::Unreachable { doing, cause: error.to_string() },
         _ => Error::Store { doing, cause: error.to_string() },
     }
 }

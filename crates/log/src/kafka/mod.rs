@@ -34,12 +34,13 @@ use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use futures::{FutureExt, future::ready};
 use rdkafka::error::KafkaError;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 pub use config::{KafkaConfig, KafkaScram, KafkaSecurity, KafkaTls, ScramMechanism};
 
@@ -61,6 +62,11 @@ use crate::{
     AppendFuture, Entry, Error, Log, Partition, Pointer, Reader, ReaderLimits, Record, Shards, Start, Topic,
     TopicSpec,
 };
+
+/// How long brokers that are coming up again may not agree on who leads a partition.
+const RECOVERY: Duration = Duration::from_secs(20);
+/// How long between two questions meanwhile.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A cell's log on a Kafka cluster. A handle: clones are the same log, and when the last of them goes, its readers
 /// end; what was appended still gets its outcome. [`Kafka::close`] waits for that.
@@ -155,6 +161,21 @@ impl Kafka {
         Ok(seen.partitions)
     }
 
+    /// What a partition holds, by the brokers' word now.
+    async fn bounds_now(&self, partition: &Partition) -> Result<Range<u64>, Error> {
+        let address = self.address(partition).await?;
+        let bounds = self.clients()?.asking.ask("asking for bounds", move |asker| {
+            let mut bounds = asker.bounds(std::slice::from_ref(&address))?;
+            match bounds.remove(&address) {
+                Some(Ok(bounds)) => Ok(Some(bounds)),
+                Some(Err(code)) if faults::is_absent(code) => Ok(None),
+                Some(Err(code)) => Err(KafkaError::OffsetFetch(code)),
+                None => Ok(None),
+            }
+        });
+        bounds.await?.ok_or_else(|| Error::UnknownPartition { partition: partition.clone() })
+    }
+
     /// Those that were not ensured before, in this shape.
     fn not_ensured(&self, specs: &[TopicSpec]) -> Vec<TopicSpec> {
         let ensured = self.inner.ensured.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,17 +241,13 @@ impl Log for Kafka {
     }
 
     async fn bounds(&self, partition: &Partition) -> Result<Range<u64>, Error> {
-        let address = self.address(partition).await?;
-        let bounds = self.clients()?.asking.ask("asking for bounds", move |asker| {
-            let mut bounds = asker.bounds(std::slice::from_ref(&address))?;
-            match bounds.remove(&address) {
-                Some(Ok(bounds)) => Ok(Some(bounds)),
-                Some(Err(code)) if faults::is_absent(code) => Ok(None),
-                Some(Err(code)) => Err(KafkaError::OffsetFetch(code)),
-                None => Ok(None),
+        let begin = Instant::now();
+        loop {
+            match self.bounds_now(partition).await {
+                Err(Error::Unreachable { .. }) if begin.elapsed() < RECOVERY => sleep(PAUSE).await,
+                bounds => return bounds,
             }
-        });
-        bounds.await?.ok_or_else(|| Error::UnknownPartition { partition: partition.clone() })
+        }
     }
 
     async fn trim(&self, partition: &Partition, before: u64) -> Result<(), Error> {

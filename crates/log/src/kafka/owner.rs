@@ -14,8 +14,8 @@ use super::{Kafka, config::KafkaConfig};
 use crate::{Error, Log, Partition, Record, Topic, TopicSpec};
 
 const TOPIC: &str = "cell";
-/// How long a topic that was made a moment ago may be missing in some broker's eyes.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long brokers that are coming up may not agree on who leads, or on what topics there are.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long between two tries.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -45,15 +45,21 @@ pub(super) async fn claim(log: &Kafka, config: &KafkaConfig) -> Result<(), Error
 async fn mark(log: &Kafka, config: &KafkaConfig, partition: &Partition) -> Result<Range<u64>, Error> {
     let begin = Instant::now();
     loop {
-        let bounds = log.bounds(partition).await?;
-        if !bounds.is_empty() {
-            return Ok(bounds);
-        }
-        let (key, value) = (TOPIC.into(), config.cell.clone().into_bytes().into());
-        match log.append(partition, Record { key, value }).await {
-            Ok(_) => {}
-            Err(Error::Unknown { .. }) if begin.elapsed() < PATIENCE => sleep(PAUSE).await,
-            Err(error) => return Err(error),
+        match mark_once(log, config, partition).await {
+            Err(Error::Unknown { .. }) if begin.elapsed() < PATIENCE => {
+                sleep(PAUSE).await;
+            }
+            marked => return marked,
         }
     }
+}
+
+async fn mark_once(log: &Kafka, config: &KafkaConfig, partition: &Partition) -> Result<Range<u64>, Error> {
+    let bounds = log.bounds(partition).await?;
+    if !bounds.is_empty() {
+        return Ok(bounds);
+    }
+    let (key, value) = (TOPIC.into(), config.cell.clone().into_bytes().into());
+    log.append(partition, Record { key, value }).await?;
+    log.bounds(partition).await
 }
