@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bulkhead_testkit::campaign::{Brokers, FailureCampaign};
+use bulkhead_testkit::campaign::FailureCampaign;
 use clap::Parser;
 
 /// Kills, pauses and stops nodes and brokers of cells on a real Kafka while all systems send, and judges the history.
@@ -14,22 +14,14 @@ use clap::Parser;
     name = "failure-campaign",
     after_help = "\
 Example:
-  deploy/kafka/up 3 --dir /tmp/brokers
-  failure-campaign --brokers /tmp/brokers --failures 300"
+  failure-campaign --failures 300 --senders 30
+
+It starts three brokers of its own, by deploy/kafka/up, and removes them at the end."
 )]
 struct Arguments {
-    /// The folder of `deploy/kafka/up`. Its brokers fail too.
-    #[arg(long)]
-    brokers: PathBuf,
-    /// How many brokers there are.
-    #[arg(long, default_value_t = 3)]
-    broker_count: usize,
     /// Only nodes fail.
     #[arg(long)]
     spare_brokers: bool,
-    /// The script that starts brokers.
-    #[arg(long, default_value = "deploy/kafka/up")]
-    up: PathBuf,
     /// How many failures.
     #[arg(long, default_value_t = 300)]
     failures: u32,
@@ -60,14 +52,9 @@ async fn main() -> Result<ExitCode> {
     let place = tempfile::tempdir()?;
     let data_dir = arguments.data_dir.unwrap_or_else(|| place.path().join("world"));
     std::fs::create_dir_all(&data_dir)?;
-    let file = arguments.brokers.join("bootstrap");
-    let bootstrap = std::fs::read_to_string(&file)
-        .with_context(|| format!("{} cannot be read: are the brokers up?", file.display()))?;
-    let brokers = Brokers { up: arguments.up, dir: arguments.brokers, count: arguments.broker_count };
     let campaign = FailureCampaign {
         binary: arguments.binary.map_or_else(beside, Ok)?,
-        bootstrap: bootstrap.trim().to_owned(),
-        brokers: (!arguments.spare_brokers).then_some(brokers),
+        spare_brokers: arguments.spare_brokers,
         failures: arguments.failures,
         seed,
         data_dir,

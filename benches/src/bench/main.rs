@@ -14,6 +14,7 @@ mod inbox;
 mod keys;
 mod live;
 mod others;
+mod pauses;
 mod process;
 mod raw;
 mod rounds;
@@ -68,6 +69,12 @@ enum What {
         /// How many tenants one of them has besides.
         #[arg(long)]
         tenants: usize,
+    },
+    /// How long traffic stands still when a node or a broker fails, on three brokers of its own.
+    Pauses {
+        /// The `bulkhead` binary. Without it: the one beside this one.
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// What many tenants cost in one cell: memory, idle processor time, and the way to the inbox.
     Tenants {
@@ -219,6 +226,7 @@ async fn main() -> Result<()> {
         Some(What::Within { dir, ins, brokers, node }) => {
             live::apart::within(&dir, &ins, &brokers, &node).await?;
         }
+        Some(What::Pauses { binary }) => pauses::run(beside(binary)?, arguments.rounds).await?,
         Some(What::World { binary, per_second, ask }) => {
             world::run(beside(binary)?, &arguments.dir, per_second, &ask).await?;
         }

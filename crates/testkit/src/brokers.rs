@@ -3,12 +3,18 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::Arc,
 };
 
 use tempfile::TempDir;
 
-/// Brokers in a folder of their own. Dropped, they are killed and their data is gone.
+/// Brokers in a folder of their own. When the last handle is dropped, they are killed and their data is gone.
+#[derive(Clone)]
 pub struct Brokers {
+    running: Arc<Running>,
+}
+
+struct Running {
     count: u8,
     options: Vec<String>,
     directory: TempDir,
@@ -18,35 +24,29 @@ pub struct Brokers {
 impl Brokers {
     /// Starts so many, with these options of `deploy/kafka/up` besides.
     pub fn start(count: u8, options: &[&str]) -> Self {
-        let mut brokers = Self {
+        let mut running = Running {
             count,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             directory: tempfile::tempdir().expect("a temporary folder can be made"),
             bootstrap: String::new(),
         };
-        brokers.bootstrap = brokers.up();
-        brokers
+        running.bootstrap = running.up();
+        Self { running: Arc::new(running) }
     }
 
     /// Their addresses, with commas between.
     pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
+        &self.running.bootstrap
     }
 
     /// The folder that `up` was given.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.running.directory.path()
     }
 
     /// Starts those again that do not run, and waits until they serve.
     pub fn up(&self) -> String {
-        let up = Command::new(script("up"))
-            .arg(self.count.to_string())
-            .arg("--dir")
-            .arg(self.directory.path())
-            .args(&self.options)
-            .output();
-        said(up)
+        self.running.up()
     }
 
     /// `kill -9`.
@@ -65,7 +65,7 @@ impl Brokers {
     }
 
     fn signal(&self, broker: u8, signal: &str) {
-        let pid = std::fs::read_to_string(self.directory.path().join(format!("{broker}/pid")));
+        let pid = std::fs::read_to_string(self.running.directory.path().join(format!("{broker}/pid")));
         let pid = pid.expect("a broker that was started has a pid file");
         said(Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).output());
     }
@@ -77,7 +77,19 @@ impl Brokers {
     }
 }
 
-impl Drop for Brokers {
+impl Running {
+    fn up(&self) -> String {
+        let up = Command::new(script("up"))
+            .arg(self.count.to_string())
+            .arg("--dir")
+            .arg(self.directory.path())
+            .args(&self.options)
+            .output();
+        said(up)
+    }
+}
+
+impl Drop for Running {
     #[allow(clippy::print_stderr, reason = "a destructor of a test has no other way to say it")]
     fn drop(&mut self) {
         let down =

@@ -5,6 +5,7 @@ mod commands;
 mod cut;
 mod cut_campaign;
 mod dev;
+mod kafka;
 mod kill_campaign;
 mod privacy;
 mod serve;

@@ -12,34 +12,30 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::process::{Child, Command};
 
+use super::node::{self, Kafka, Node};
 use super::senders::Senders;
-use super::world::{Cell, DevJson, Node as Address, Start, World};
-use super::{Report, http, judge};
+use super::world::{Start, World};
+use super::{Report, judge};
+use crate::brokers::Brokers;
 use crate::history::History;
 
-/// How long a node may take to be ready again, in a debug build on a busy machine.
-const READY: Duration = Duration::from_secs(90);
+/// Brokers of a campaign.
+const BROKERS: u8 = 3;
 
 /// What a failure campaign is told.
 #[derive(Debug, Clone)]
 pub struct FailureCampaign {
     /// The `bulkhead` binary.
     pub binary: PathBuf,
-    /// The brokers, with commas between.
-    pub bootstrap: String,
-    /// Where `deploy/kafka/up` is, and its folder, when brokers are to fail too.
-    pub brokers: Option<Brokers>,
+    /// Only nodes fail.
+    pub spare_brokers: bool,
     /// How many failures.
     pub failures: u32,
     /// Decides who sends what, and what fails when.
@@ -50,17 +46,6 @@ pub struct FailureCampaign {
     pub senders: u32,
     /// Nodes of each cell beside the first.
     pub nodes: usize,
-}
-
-/// Brokers that may be made to fail.
-#[derive(Debug, Clone)]
-pub struct Brokers {
-    /// The script that starts them, and starts them again.
-    pub up: PathBuf,
-    /// Its `--dir`.
-    pub dir: PathBuf,
-    /// How many there are.
-    pub count: usize,
 }
 
 /// What was made to fail.
@@ -123,12 +108,14 @@ impl FailureCampaign {
     /// When the world cannot be started or asked, or a node does not come back.
     pub async fn run(&self) -> Result<Survived> {
         let mut random = StdRng::seed_from_u64(self.seed);
+        let brokers = tokio::task::spawn_blocking(|| Brokers::start(BROKERS, &[])).await?;
         let mut start = Start::new(self.binary.clone(), self.data_dir.clone());
         let prefix = format!("campaign-{}-{}", self.seed, std::process::id());
-        let kafka = ["--log", "kafka", "--kafka", &self.bootstrap, "--kafka-prefix", &prefix];
+        let kafka = ["--log", "kafka", "--kafka", brokers.bootstrap(), "--kafka-prefix", &prefix];
         start.extra = kafka.map(str::to_owned).into();
         let world = World::start(&start).await.context("the first start")?;
-        let mut nodes = self.nodes(&world.dev, &prefix)?;
+        let kafka = Kafka { bootstrap: brokers.bootstrap(), prefix: &prefix };
+        let mut nodes = node::further(&world.dev, kafka, &self.data_dir.join("nodes"), self.nodes)?;
         for node in &mut nodes {
             node.start(&self.binary).await?;
         }
@@ -139,7 +126,8 @@ impl FailureCampaign {
             let failure = self.draw(&mut random);
             let chosen = random.random_range(0..nodes.len());
             let chosen = &mut nodes[chosen];
-            self.fail(failure, chosen, &mut random)
+            progress(number, failure, &chosen.name);
+            self.fail(failure, chosen, &brokers, &mut random)
                 .await
                 .with_context(|| format!("failure {number}, {failure}, at {}", chosen.name))?;
             *failures.entry(failure).or_default() += 1;
@@ -171,11 +159,17 @@ impl FailureCampaign {
             Failure::TwoBrokersKilled,
             Failure::AllBrokersKilled,
         ];
-        let of = if self.brokers.is_some() && random.random_bool(0.35) { &broker[..] } else { &node[..] };
+        let of = if !self.spare_brokers && random.random_bool(0.35) { &broker[..] } else { &node[..] };
         of[random.random_range(0..of.len())]
     }
 
-    async fn fail(&self, failure: Failure, node: &mut Node, random: &mut StdRng) -> Result<()> {
+    async fn fail(
+        &self,
+        failure: Failure,
+        node: &mut Node,
+        brokers: &Brokers,
+        random: &mut StdRng,
+    ) -> Result<()> {
         let dead = random.random_range(Duration::from_millis(100)..Duration::from_secs(9));
         match failure {
             Failure::NodeKilled | Failure::LedgerLost => {
@@ -198,203 +192,34 @@ impl FailureCampaign {
                 node.ended().await?;
                 node.start(&self.binary).await
             }
-            Failure::BrokerKilled => self.brokers(&[random.random_range(0..self.broker_count())], dead).await,
+            Failure::BrokerKilled => revive(brokers, &[random.random_range(1..=BROKERS)], dead).await,
             Failure::TwoBrokersKilled => {
-                let one = random.random_range(0..self.broker_count());
-                self.brokers(&[one, (one + 1) % self.broker_count()], dead).await
+                let one = random.random_range(1..=BROKERS);
+                revive(brokers, &[one, one % BROKERS + 1], dead).await
             }
-            Failure::AllBrokersKilled => {
-                self.brokers(&(0..self.broker_count()).collect::<Vec<_>>(), dead).await
-            }
+            Failure::AllBrokersKilled => revive(brokers, &(1..=BROKERS).collect::<Vec<_>>(), dead).await,
             Failure::BrokerPaused => {
-                let broker = random.random_range(0..self.broker_count());
-                self.signal_broker(broker, "STOP").await?;
+                let broker = random.random_range(1..=BROKERS);
+                brokers.freeze(broker);
                 tokio::time::sleep(dead).await;
-                self.signal_broker(broker, "CONT").await
+                brokers.thaw(broker);
+                Ok(())
             }
         }
-    }
-
-    fn broker_count(&self) -> usize {
-        self.brokers.as_ref().map_or(1, |brokers| brokers.count)
-    }
-
-    /// Kills these, waits, and starts them again.
-    async fn brokers(&self, which: &[usize], dead: Duration) -> Result<()> {
-        for broker in which {
-            self.signal_broker(*broker, "KILL").await?;
-        }
-        tokio::time::sleep(dead).await;
-        let brokers = self.brokers.as_ref().context("no brokers may fail")?;
-        let up = Command::new(&brokers.up)
-            .arg(brokers.count.to_string())
-            .arg("--dir")
-            .arg(&brokers.dir)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await?;
-        ensure!(up.success(), "the brokers do not come back");
-        Ok(())
-    }
-
-    async fn signal_broker(&self, broker: usize, signal: &str) -> Result<()> {
-        let brokers = self.brokers.as_ref().context("no brokers may fail")?;
-        let pid = fs::read_to_string(brokers.dir.join((broker + 1).to_string()).join("pid"))?;
-        send(signal, pid.trim()).await
-    }
-
-    /// The further nodes of every cell, with the keys of the demo world; none is started.
-    fn nodes(&self, dev: &DevJson, prefix: &str) -> Result<Vec<Node>> {
-        let mut cells = dev.cells.clone();
-        for cell in &mut cells {
-            for _ in 0..self.nodes {
-                let name = format!("{}-{}", cell.nation, cell.nodes.len() + 1);
-                cell.nodes.push(Address { name, grpc: free()?, http: free()? });
-            }
-        }
-        let mut nodes = Vec::new();
-        for cell in &cells {
-            for address in cell.nodes.iter().skip(1) {
-                nodes.push(self.node(dev, prefix, &cells, cell, address)?);
-            }
-        }
-        Ok(nodes)
-    }
-
-    fn node(
-        &self,
-        dev: &DevJson,
-        prefix: &str,
-        cells: &[Cell],
-        cell: &Cell,
-        address: &Address,
-    ) -> Result<Node> {
-        let dir = self.data_dir.join("nodes").join(&address.name);
-        fs::create_dir_all(&dir)?;
-        let pki = |name: String| dev.data_dir.join("pki").join(name).display().to_string();
-        let nation = &cell.nation;
-        let mut text = format!(
-            "nation = {nation:?}\nname = {:?}\ndata_dir = {:?}\ngrpc = \"{}\"\nhttp = \"{}\"\n\
-             [tls]\nca = {:?}\ncertificate = {:?}\nkey = {:?}\n\
-             [log]\nkind = \"kafka\"\nbootstrap = [{:?}]\nprefix = \"{prefix}.{nation}\"\n",
-            address.name,
-            dir.display().to_string(),
-            address.grpc,
-            address.http,
-            pki("ca.pem".into()),
-            pki(format!("cell-{nation}.pem")),
-            pki(format!("cell-{nation}.key")),
-            self.bootstrap,
-        );
-        if self.bootstrap.split(',').count() < 3 {
-            text.push_str("replicas = 1\nmin_in_sync = 1\n");
-        }
-        for far in cells.iter().filter(|far| far.nation != *nation) {
-            let addresses: Vec<_> = far.nodes.iter().map(|node| node.grpc.to_string()).collect();
-            text.push_str(&format!(
-                "[border.{}]\naddresses = {addresses:?}\nserver_name = \"{}.bulkhead.internal\"\n",
-                far.nation, far.nation
-            ));
-        }
-        let settings = dir.join("node.toml");
-        fs::write(&settings, text)?;
-        Ok(Node { name: address.name.clone(), http: address.http, dir, settings, child: None })
     }
 }
 
-/// A node that is a process of its own.
-struct Node {
-    name: String,
-    http: SocketAddr,
-    dir: PathBuf,
-    settings: PathBuf,
-    child: Option<Child>,
+/// A long campaign shows that it goes on.
+#[allow(clippy::print_stderr, reason = "it is for whoever waits for it, and no part of the result")]
+fn progress(number: u32, failure: Failure, node: &str) {
+    eprintln!("{} failure {number}: {failure} ({node})", jiff::Timestamp::now());
 }
 
-impl Node {
-    /// Starts it and waits until it is ready.
-    async fn start(&mut self, binary: &Path) -> Result<()> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log.jsonl"))?;
-        let child = Command::new(binary)
-            .args(["serve", "--config"])
-            .arg(&self.settings)
-            .env("RUST_LOG", "info")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        self.child = Some(child);
-        self.ready().await
-    }
-
-    /// Waits until it serves and may act.
-    async fn ready(&mut self) -> Result<()> {
-        let begin = Instant::now();
-        while begin.elapsed() < READY {
-            if http::get(self.http, "/readyz").await.is_ok_and(|page| page.status == 200) {
-                return Ok(());
-            }
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait()?
-            {
-                bail!("{} ended by itself: {status}", self.name);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        bail!("{} is not ready in time", self.name)
-    }
-
-    async fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        Ok(child.kill().await?)
-    }
-
-    fn lose_ledger(&self) -> Result<()> {
-        for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
-            match fs::remove_file(self.dir.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn signal(&self, signal: &str) -> Result<()> {
-        let pid = self.child.as_ref().and_then(Child::id).context("it does not run")?;
-        send(signal, &pid.to_string()).await
-    }
-
-    /// Waits until it has ended well.
-    async fn ended(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        let ended = tokio::time::timeout(Duration::from_secs(15), child.wait()).await;
-        let status = ended.with_context(|| format!("{} does not stop in time", self.name))??;
-        ensure!(status.success(), "{} did not stop well: {status}", self.name);
-        Ok(())
-    }
-
-    async fn stop(mut self) -> Result<()> {
-        self.signal("TERM").await?;
-        self.ended().await
-    }
-}
-
-async fn send(signal: &str, pid: &str) -> Result<()> {
-    let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status().await?;
-    ensure!(sent.success(), "SIG{signal} cannot be sent to {pid}");
+/// Kills these, waits, and starts them again.
+async fn revive(brokers: &Brokers, which: &[u8], dead: Duration) -> Result<()> {
+    which.iter().for_each(|broker| brokers.kill(*broker));
+    tokio::time::sleep(dead).await;
+    let brokers = brokers.clone();
+    tokio::task::spawn_blocking(move || drop(brokers.up())).await?;
     Ok(())
-}
-
-/// A port that nobody uses now, outside the range that systems give out.
-fn free() -> Result<SocketAddr> {
-    let mut random = rand::rng();
-    for _ in 0..200 {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, random.random_range(10_000..32_000)));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no free port")
 }

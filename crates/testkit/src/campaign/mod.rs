@@ -14,6 +14,7 @@ mod cycles;
 mod gather;
 pub mod http;
 mod kills;
+pub mod node;
 mod plan;
 pub mod ports;
 mod report;
@@ -27,7 +28,7 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use cluster::{Brokers, Failure, FailureCampaign, Survived};
+pub use cluster::{Failure, FailureCampaign, Survived};
 pub use cycles::{CutCampaign, Cycled, End, Peril};
 pub use kills::Kill;
 pub use report::Report;

@@ -1,0 +1,179 @@
+//! How long does a tenant's traffic stand still when a node or a broker fails? Three brokers, England with two nodes
+//! besides that of `bulkhead dev`, and a referral every 50 ms each way between two of its tenants.
+//!
+//! A pause is the longest time without a reception at either system from a second before the failure until half a
+//! minute after it; "undisturbed" is the same without a failure. Whether a node owned either tenant is not asked:
+//! the worst of several rounds is what counts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bulkhead_testkit::brokers::Brokers;
+use bulkhead_testkit::campaign::node::{self, Kafka, Node};
+use bulkhead_testkit::campaign::{DevJson, Start, World, http};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::figures::Figures;
+
+const BROKERS: u8 = 3;
+const PAIR: [&str; 2] = ["england/nhs111-north", "england/ooh-riverside"];
+/// How often each of the pair sends.
+const EVERY: Duration = Duration::from_millis(50);
+/// How long is looked after a failure.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long a paused node stands.
+const STAND: Duration = Duration::from_secs(30);
+/// How long all have to settle before the next.
+const SETTLE: Duration = Duration::from_secs(8);
+
+/// What is made to fail, in this order.
+const KINDS: [(&str, &str); 5] = [
+    ("undisturbed, longest pause, ms", ""),
+    ("node, kill -9, longest pause, ms", "target: <= 10,000"),
+    ("node, SIGTERM, longest pause, ms", "target: <= 1,000"),
+    ("node, SIGSTOP for 30 s, longest pause, ms", ""),
+    ("broker, kill -9, longest pause, ms", "what docs recommend settings for"),
+];
+const REFUSED: (&str, &str) = ("senders told no by a failure (all rounds)", "target: 0");
+
+/// Asks so many times.
+pub(crate) async fn run(binary: PathBuf, rounds: u32) -> Result<()> {
+    let brokers = tokio::task::spawn_blocking(|| Brokers::start(BROKERS, &[])).await?;
+    let place = tempfile::tempdir()?;
+    let mut start = Start::new(binary.clone(), place.path().join("world"));
+    start.log = "warn".into();
+    let kafka = ["--log", "kafka", "--kafka", brokers.bootstrap(), "--kafka-prefix", "pauses"];
+    start.extra = kafka.map(str::to_owned).into();
+    let world = World::start(&start).await?;
+    let kafka = Kafka { bootstrap: brokers.bootstrap(), prefix: "pauses" };
+    let mut nodes = node::further(&world.dev, kafka, &place.path().join("nodes"), 2)?;
+    nodes.retain(|node| node.name.starts_with("england"));
+    for node in &mut nodes {
+        node.start(&binary).await?;
+    }
+    let mut sendings = Sendings::begin(&world.dev)?;
+    sleep(SETTLE).await;
+    let mut figures = Figures::default();
+    for round in 0..rounds {
+        let node = &mut nodes[round as usize % 2];
+        for (kind, (name, _)) in KINDS.iter().enumerate() {
+            let begin = Timestamp::now();
+            fail(kind, node, &brokers, round, &binary).await?;
+            let passed = Timestamp::now().duration_since(begin).unsigned_abs();
+            sleep(LOOK.saturating_sub(passed)).await;
+            let pause = longest(&world.dev, begin - Duration::from_secs(1), Timestamp::now()).await?;
+            println!("round {round}: {name} {pause:.0}");
+            figures.add(name, 2, pause);
+            sleep(SETTLE).await;
+        }
+    }
+    figures.add(REFUSED.0, 2, f64::from(sendings.end().await));
+    println!("{}", figures.table(&[&KINDS[..], &[REFUSED]].concat(), &[2]));
+    for node in nodes {
+        node.stop().await?;
+    }
+    world.stop().await?;
+    Ok(())
+}
+
+async fn fail(
+    kind: usize,
+    node: &mut Node,
+    brokers: &Brokers,
+    round: u32,
+    binary: &std::path::Path,
+) -> Result<()> {
+    match kind {
+        0 => Ok(()),
+        1 => {
+            node.kill().await?;
+            sleep(LOOK / 2).await;
+            node.start(binary).await
+        }
+        2 => {
+            node.signal("TERM").await?;
+            node.ended().await?;
+            sleep(LOOK / 2).await;
+            node.start(binary).await
+        }
+        3 => {
+            node.signal("STOP").await?;
+            sleep(STAND).await;
+            node.signal("CONT").await?;
+            node.ready().await
+        }
+        _ => {
+            let broker = u8::try_from(round % u32::from(BROKERS))? + 1;
+            brokers.kill(broker);
+            sleep(LOOK / 2).await;
+            let brokers = brokers.clone();
+            tokio::task::spawn_blocking(move || drop(brokers.up())).await?;
+            Ok(())
+        }
+    }
+}
+
+/// Both systems send on, whatever happens.
+struct Sendings {
+    tasks: JoinSet<Result<()>>,
+    refused: std::sync::Arc<std::sync::atomic::AtomicU32>,
+}
+
+impl Sendings {
+    fn begin(dev: &DevJson) -> Result<Self> {
+        let mut sendings = Self { tasks: JoinSet::new(), refused: std::sync::Arc::default() };
+        for (from, to) in [(PAIR[0], PAIR[1]), (PAIR[1], PAIR[0])] {
+            let (at, to) = (dev.tenant(from)?.simulator.http, dev.tenant(to)?.address());
+            let refused = sendings.refused.clone();
+            sendings.tasks.spawn(async move {
+                let mut tick = interval(EVERY);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                loop {
+                    tick.tick().await;
+                    let (refused, to) = (refused.clone(), to.clone());
+                    // Its answer may take as long as it takes: the next does not wait for it.
+                    tokio::spawn(async move {
+                        let sent = http::post(at, "/send", &json!({ "to": to, "bytes": 2_000 })).await;
+                        let sent = sent.and_then(|page| page.json::<Value>());
+                        if sent.is_ok_and(|sent| sent["outcome"] == "refused") {
+                            refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+        }
+        Ok(sendings)
+    }
+
+    /// How many were refused for good.
+    async fn end(&mut self) -> u32 {
+        self.tasks.shutdown().await;
+        self.refused.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// The longest time between two receptions at either of the pair, in milliseconds.
+async fn longest(dev: &DevJson, from: Timestamp, to: Timestamp) -> Result<f64> {
+    let mut longest: f64 = 0.0;
+    for tenant in PAIR {
+        let received: Vec<Value> =
+            http::get(dev.tenant(tenant)?.simulator.http, "/received").await?.json()?;
+        let mut times: Vec<Timestamp> = Vec::new();
+        for one in &received {
+            let time: Timestamp = one["time"].as_str().context("a reception has no time")?.parse()?;
+            if (from..=to).contains(&time) {
+                times.push(time);
+            }
+        }
+        times.extend([from, to]);
+        times.sort();
+        for two in times.windows(2) {
+            longest = longest.max(two[1].duration_since(two[0]).as_secs_f64() * 1000.0);
+        }
+    }
+    Ok(longest)
+}

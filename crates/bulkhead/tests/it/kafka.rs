@@ -1,0 +1,3 @@
+//! What needs brokers: `./test` starts them and chooses these tests.
+
+mod own_brokers;
