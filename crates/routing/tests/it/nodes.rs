@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_log::{Record, Topic};
-use bulkhead_model::{Claim, Code, OnDeadline, Pulse, Pulses, SHARDS, State, shard_of};
+use bulkhead_model::{
+    Claim, Code, Event, Numbered, OnDeadline, Pulse, Pulses, ReferralId, SHARDS, State, shard_of,
+};
 use bulkhead_process::BootTime;
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::{Author, EventRecord, ReadEvent, topics};
@@ -85,6 +87,36 @@ async fn a_node_whose_lease_has_lapsed_ends_its_streams_and_decides_nothing_unti
     let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
     sidecar.grant(4, 1).await;
     let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+/// An offer whose event the log took for a stream that has ended since: it is read only now.
+async fn offer_of_a_former_stream(england: &England, id: ReferralId) {
+    let row = england.cell.ledger.get(&id).unwrap().unwrap();
+    let shard = shard_of(&tenant(TO));
+    let (number, node) = england.cell.ledger.claim(shard).unwrap();
+    let numbered = Numbered { custody: row.referral.custody, event: Event::Offered { attempt: 1 } };
+    let record = EventRecord::Decision { id, numbered, facts: None, source: None };
+    let author = Author { claim: Claim { shard, number, node }, at: Timestamp::now() };
+    let value = ReadEvent { author, record }.encode();
+    let events = Topic::new(&topics::events(england.cell.nation)).unwrap().partition(shard);
+    england.cell.log.append(&events, Record { key: Bytes::new(), value }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_former_stream_offered_too_late_is_offered_again() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(id, State::Routed).await;
+    offer_of_a_former_stream(&england, id).await;
+    england.cell.until(id, State::Offered).await;
+
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    assert_eq!((offer.referral_id.as_str(), offer.attempt), (id.to_string().as_str(), 2));
+    assert!(offer.possible_duplicate);
     sidecar.acknowledged(&offer).await;
     england.cell.until(id, State::Acknowledged).await;
 }
