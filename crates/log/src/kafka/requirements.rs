@@ -11,6 +11,8 @@ const RETENTION: [&str; 2] = ["retention.ms", "retention.bytes"];
 const IN_SYNC: &str = "min.insync.replicas";
 const LARGEST: &str = "max.message.bytes";
 const TIME: &str = "message.timestamp.type";
+/// Brokers compact only what lies in ended segments, which by themselves end after a GB or a week.
+const SEGMENT: [(&str, &str); 2] = [("segment.ms", "3600000"), ("segment.bytes", "16777216")];
 const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// A topic's settings, by their names.
@@ -27,6 +29,9 @@ pub(super) fn settings(config: &KafkaConfig, compacted: bool) -> Vec<(&'static s
         (UNCLEAN, "false".to_owned()),
     ];
     settings.extend(RETENTION.map(|name| (name, "-1".to_owned())));
+    if compacted {
+        settings.extend(SEGMENT.map(|(name, value)| (name, value.to_owned())));
+    }
     settings
 }
 
@@ -80,6 +85,11 @@ pub(super) fn check(
     }
     if setting(UNCLEAN) != "false" {
         return unfit(UNCLEAN, "false".to_owned(), "set it to false, or acknowledged records may be lost");
+    }
+    let (name, longest) = (SEGMENT[0].0, 24 * 3_600_000);
+    if spec.compacted && number(setting(name)).is_none_or(|n| n > longest) {
+        let change = "lower it, or nothing is compacted and every start reads all pulses";
+        return unfit(name, format!("at most {longest}"), change);
     }
     let largest = config.max_record_bytes + OVERHEAD;
     if number(setting(LARGEST)).is_none_or(|n| n < i64::try_from(largest).unwrap_or(i64::MAX)) {
@@ -167,6 +177,8 @@ mod tests {
             let Err(error @ Error::Unfit { .. }) = answer else { panic!("{change:?}: {answer:?}") };
             assert!(error.to_string().contains(change.0), "{error}");
         }
+        let answer = check_with(&[("segment.ms", "604800000")], SEEN, true);
+        assert!(matches!(answer, Err(Error::Unfit { .. })), "{answer:?}");
         let answer = check_with(&[], Seen { replicas: 2, ..SEEN }, false);
         assert!(matches!(answer, Err(Error::Unfit { .. })), "{answer:?}");
     }
