@@ -140,7 +140,7 @@ impl Router {
                 self.referral(claim, source, carried.accepted, Some(carried.from)).await
             }
             Ok(In::Withdrawal(withdrawal)) => self.withdrawal(&claim, source, &withdrawal).await,
-            Ok(In::Report(report)) => self.report(&claim, source, report).await,
+            Ok(In::Report(report)) => self.report(claim, source, report).await,
             Err(unreadable) => {
                 let reason = Reason::new(Code::Unreadable, unreadable.to_string());
                 self.item_of_its_own(claim, source, unreadable_facts(&self.tenant, &entry), reason);
@@ -287,34 +287,14 @@ impl Router {
         Ok(())
     }
 
-    /// Records what the nation that has a referral reports. A report proves that it has it, even when the
-    /// courier's own record of that is not written yet.
-    async fn report(&mut self, claim: &Claim, source: Place, report: Report) -> Result<(), Error> {
-        self.finish().await?;
-        let id = report.id;
-        let Some(mut row) = self.shared.parts.ledger.get(&id)? else {
-            self.shared.journal.settle(claim, source, Some(id), "UNKNOWN_REFERRAL").read_back().await?;
-            return Ok(());
-        };
-        if let Lifecycle::AtBorder { nation, carrying: true, .. } = row.referral.lifecycle
-            && nation == report.nation
-        {
-            let carried = Decided::new(id, row.referral.custody, Event::Carried { nation });
-            self.shared.journal.write(claim, carried).read_back().await?;
-            row = self.shared.parts.ledger.get(&id)?.unwrap_or(row);
+    /// Records what the nation that has a referral reports; reports are independent of one another and of other
+    /// referrals, so that many are recorded at a time.
+    async fn report(&mut self, claim: Claim, source: Place, report: Report) -> Result<(), Error> {
+        // It may be about a record before it that is still being decided.
+        if self.deciding.contains_key(&report.id) || self.shared.parts.ledger.get(&report.id)?.is_none() {
+            self.finish().await?;
         }
-        let event = Event::Reported {
-            state: report.state,
-            reason: report.reason,
-            destination: report.destination,
-            sequence: report.sequence,
-            at: report.at,
-            omissions: report.omissions,
-        };
-        let mut decided = Decided::new(id, row.referral.custody, event);
-        decided.source = Some(source.clone());
-        let written = self.shared.journal.write(claim, decided);
-        read_back(self.shared.clone(), claim.clone(), written, id, source, None).await?;
+        self.window.push(Box::pin(reported(self.shared.clone(), claim, source, report)));
         Ok(())
     }
 
@@ -333,6 +313,34 @@ impl Router {
 async fn settled(written: Written, id: ReferralId) -> Result<Done, Error> {
     written.read_back().await?;
     Ok(Done { id, case: None })
+}
+
+/// A report proves that the other nation has the referral, even when the courier's own record of that is not written
+/// yet.
+async fn reported(shared: Shared, claim: Claim, source: Place, report: Report) -> Result<Done, Error> {
+    let id = report.id;
+    let Some(mut row) = shared.parts.ledger.get(&id)? else {
+        return settled(shared.journal.settle(&claim, source, Some(id), "UNKNOWN_REFERRAL"), id).await;
+    };
+    if let Lifecycle::AtBorder { nation, carrying: true, .. } = row.referral.lifecycle
+        && nation == report.nation
+    {
+        let carried = Decided::new(id, row.referral.custody, Event::Carried { nation });
+        shared.journal.write(&claim, carried).read_back().await?;
+        row = shared.parts.ledger.get(&id)?.unwrap_or(row);
+    }
+    let event = Event::Reported {
+        state: report.state,
+        reason: report.reason,
+        destination: report.destination,
+        sequence: report.sequence,
+        at: report.at,
+        omissions: report.omissions,
+    };
+    let mut decided = Decided::new(id, row.referral.custody, event);
+    decided.source = Some(source.clone());
+    let written = shared.journal.write(&claim, decided);
+    read_back(shared, claim, written, id, source, None).await
 }
 
 /// Waits until the event is read back. A void one settles nothing, so its record is settled in so many words:

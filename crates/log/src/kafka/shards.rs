@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -116,9 +116,13 @@ impl Seat {
     }
 }
 
+/// While brokers are away a consumer complains several times a second; it is said once in so long.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
 /// Serves the group until the node leaves; the consumer is dropped here, on its own thread.
 fn listen(consumer: &BaseConsumer<Member>) {
     let state = &consumer.context().state;
+    let mut said: Option<Instant> = None;
     while !state.leaving.load(Ordering::Acquire) {
         let Some(Err(error)) = consumer.poll(LISTEN) else { continue };
         let fatal = match &error {
@@ -128,7 +132,10 @@ fn listen(consumer: &BaseConsumer<Member>) {
         if fatal {
             state.held().fault = Some(faults::failed("sharing shards", &error, &consumer.context().ear));
             state.changed.notify_one();
-        } else if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
+        } else if error.rdkafka_error_code() != Some(Code::PartitionEOF)
+            && said.is_none_or(|said| said.elapsed() > SAY_AGAIN)
+        {
+            said = Some(Instant::now());
             warn!(%error, "sharing shards");
         }
     }
