@@ -24,7 +24,8 @@ use super::{
 use crate::{Error, Partition, Topic, TopicSpec};
 
 /// How long a new topic may take until all its partitions can be used.
-const PROPAGATION: Duration = Duration::from_secs(15);
+const PROPAGATION: Duration = Duration::from_secs(30);
+const DESCRIBING: &str = "asking for settings";
 /// How many topics are made or asked about in one request. A controller refuses one that would take more than 10,000
 /// records of its own, and a topic with its settings takes about a dozen.
 const AT_ONCE: usize = 250;
@@ -184,8 +185,12 @@ impl Topics {
                 found.len() == topics.len() && found.values().all(|settings| !settings.is_empty())
             });
             let is_denied = matches!(&described, Err(Error::Denied { .. }));
-            if is_whole || is_denied || begin.elapsed() > PATIENCE {
+            if is_whole || is_denied {
                 return described;
+            }
+            if begin.elapsed() > PROPAGATION {
+                let cause = "a broker does not know them all yet".to_owned();
+                return described.and(Err(Error::Unreachable { doing: DESCRIBING, cause }));
             }
             sleep(LOOK).await;
         }
@@ -196,15 +201,14 @@ impl Topics {
         &self,
         resources: &[ResourceSpecifier<'_>],
     ) -> Result<HashMap<String, Settings>, Error> {
-        const DOING: &str = "asking for settings";
         if resources.is_empty() {
             return Ok(HashMap::new());
         }
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let described = self.admin.describe_configs(resources, &options).await;
         let mut found = HashMap::new();
-        for resource in described.map_err(|e| self.failed(DOING, &e))? {
-            let resource = resource.map_err(|code| self.failed(DOING, &KafkaError::AdminOp(code)))?;
+        for resource in described.map_err(|e| self.failed(DESCRIBING, &e))? {
+            let resource = resource.map_err(|code| self.failed(DESCRIBING, &KafkaError::AdminOp(code)))?;
             let name = match resource.specifier {
                 rdkafka::admin::OwnedResourceSpecifier::Topic(name)
                 | rdkafka::admin::OwnedResourceSpecifier::Group(name) => name,
