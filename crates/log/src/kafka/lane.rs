@@ -38,6 +38,7 @@ use super::{
     faults,
     feed::{Feed, Want},
     scout::Scout,
+    threads::Running,
 };
 use crate::{Entry, Error, Partition, Record};
 
@@ -74,7 +75,12 @@ struct Inbox {
 
 impl Lane {
     /// Starts a lane. It ends when it is told to.
-    pub(super) fn start(config: &KafkaConfig, urgent: bool, scout: Arc<Scout>) -> Result<Arc<Self>, Error> {
+    pub(super) fn start(
+        config: &KafkaConfig,
+        urgent: bool,
+        scout: Arc<Scout>,
+        running: Running,
+    ) -> Result<Arc<Self>, Error> {
         let lane = Arc::new(Self {
             inbox: Mutex::default(),
             wake: Condvar::new(),
@@ -91,7 +97,10 @@ impl Lane {
             Work { lane: lane.clone(), consumer, slots, scout, complaint: false, round: Instant::now() };
         thread::Builder::new()
             .name("log-reader".into())
-            .spawn(move || work.run())
+            .spawn(move || {
+                work.run();
+                drop(running);
+            })
             .map_err(|e| Error::Store { doing: "starting a reader", cause: e.to_string() })?;
         Ok(lane)
     }

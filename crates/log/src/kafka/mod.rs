@@ -26,6 +26,7 @@ mod requirements;
 mod scout;
 mod shapes;
 mod shards;
+mod threads;
 mod topics;
 
 use std::{
@@ -56,6 +57,7 @@ use self::{
     scout::Scout,
     shapes::Shapes,
     shards::Seat,
+    threads::Threads,
     topics::Topics,
 };
 use crate::{
@@ -82,6 +84,7 @@ struct Inner {
     /// What `ensure` has seen or made.
     ensured: Mutex<HashMap<Topic, TopicSpec>>,
     pool: Arc<Pool>,
+    threads: Threads,
     closing: watch::Sender<bool>,
     /// Taken when the log ends: clients of librdkafka wait for their threads when they go.
     clients: Option<Clients>,
@@ -112,26 +115,33 @@ impl Kafka {
         let ear = Ear::default();
         let asker = Arc::new(Asker::new(&config, ear.clone())?);
         let (closing, closed) = watch::channel(false);
-        let scout = Scout::start(asker.clone(), shapes.clone())?;
+        let threads = Threads::default();
+        let scout = Scout::start(asker.clone(), shapes.clone(), threads.begin())?;
         let clients = Clients {
             producers: Producers::new(&config, &names, &shapes, &ear)?,
-            pointers: Pointers::start(&config, asker.clone())?,
+            pointers: Pointers::start(&config, asker.clone(), threads.begin())?,
             topics: Topics::new(&config, &names, ear)?,
             asking: Blocking::new(asker),
         };
-        let pool = Pool::new(config.clone(), names.clone(), scout, closed);
+        let pool = Pool::new(config.clone(), names.clone(), scout, threads.clone(), closed);
         let ensured = Mutex::default();
         let clients = Some(clients);
-        Ok(Self { inner: Arc::new(Inner { config, names, shapes, ensured, pool, closing, clients }) })
+        let inner = Inner { config, names, shapes, ensured, pool, threads, closing, clients };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Ends the readers, and waits until everything that was appended has its outcome. Later calls, on every clone,
-    /// get [`Error::Closed`].
+    /// get [`Error::Closed`]. The last clone also waits, a few seconds at most, until its clients have ended.
     pub async fn close(self) {
         self.inner.closing.send_replace(true);
         self.inner.pool.end();
         if let Some(clients) = &self.inner.clients {
             clients.producers.settled().await;
+        }
+        let threads = self.inner.threads.clone();
+        if let Some(last) = Arc::into_inner(self.inner) {
+            drop(last);
+            threads.ended().await;
         }
     }
 
@@ -260,9 +270,18 @@ impl Log for Kafka {
     }
 
     async fn own_shards(&self, topic: &Topic, node: &str) -> Result<Box<dyn Shards>, Error> {
-        self.partitions(topic).await?;
+        // One that we made a moment ago may not be known yet to the broker that is asked.
+        if self.inner.shapes.partitions(topic).is_none() {
+            self.partitions(topic).await?;
+        }
         let closing = self.inner.closing.subscribe();
-        Ok(Box::new(Seat::join(&self.inner.config, &self.inner.names.of(topic), node, closing)?))
+        Ok(Box::new(Seat::join(
+            &self.inner.config,
+            &self.inner.names.of(topic),
+            node,
+            closing,
+            self.inner.threads.begin(),
+        )?))
     }
 }
 
@@ -272,7 +291,11 @@ impl Drop for Inner {
         self.pool.end();
         let clients = self.clients.take();
         // Left to a thread, because it may wait for the network. What cannot be left is dropped here.
-        let _started = thread::Builder::new().name("log-end".into()).spawn(move || drop(clients));
+        let running = self.threads.begin();
+        let _started = thread::Builder::new().name("log-end".into()).spawn(move || {
+            drop(clients);
+            drop(running);
+        });
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     config::KafkaConfig,
     faults,
     lane::{acquaint, entry},
+    threads::Running,
 };
 use crate::{Entry, Error, Partition};
 
@@ -54,7 +55,7 @@ pub(super) type Found = HashMap<(Partition, u64), Entry>;
 
 impl Pointers {
     /// Starts the thread, which ends with the log.
-    pub(super) fn start(config: &KafkaConfig, asker: Arc<Asker>) -> Result<Self, Error> {
+    pub(super) fn start(config: &KafkaConfig, asker: Arc<Asker>, running: Running) -> Result<Self, Error> {
         let mut settings = client::reading(config, FETCH_WAIT);
         settings.set("fetch.message.max.bytes", FETCH_BYTES);
         let consumer = BaseConsumer::from_config_and_context(&settings, Ear::default());
@@ -63,7 +64,11 @@ impl Pointers {
         let (requests, queue) = mpsc::channel(REQUESTS);
         thread::Builder::new()
             .name("log-pointers".into())
-            .spawn(move || run(&consumer, &asker, queue))
+            .spawn(move || {
+                run(&consumer, &asker, queue);
+                drop((consumer, asker));
+                drop(running);
+            })
             .map_err(|e| Error::Store { doing: "starting a reader", cause: e.to_string() })?;
         Ok(Self { requests })
     }

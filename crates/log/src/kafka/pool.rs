@@ -13,6 +13,7 @@ use super::{
     lane::Lane,
     names::Names,
     scout::Scout,
+    threads::Threads,
 };
 use crate::{Error, Partition};
 
@@ -24,6 +25,7 @@ pub(super) struct Pool {
     config: KafkaConfig,
     names: Names,
     scout: Arc<Scout>,
+    threads: Threads,
     pub(super) ahead: Arc<ReadAhead>,
     lanes: Mutex<Vec<Place>>,
     /// Its sender is the log's; it changes once, when the log is closed.
@@ -41,10 +43,11 @@ impl Pool {
         config: KafkaConfig,
         names: Names,
         scout: Arc<Scout>,
+        threads: Threads,
         closing: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let ahead = Arc::new(ReadAhead::new(config.read_ahead_bytes));
-        Arc::new(Self { config, names, scout, ahead, lanes: Mutex::default(), closing })
+        Arc::new(Self { config, names, scout, threads, ahead, lanes: Mutex::default(), closing })
     }
 
     /// The brokers' name for it.
@@ -70,7 +73,7 @@ impl Pool {
                 place.lane.clone()
             }
             None => {
-                let lane = Lane::start(&self.config, urgent, self.scout.clone())?;
+                let lane = Lane::start(&self.config, urgent, self.scout.clone(), self.threads.begin())?;
                 let partitions = HashSet::from([partition.clone()]);
                 lanes.push(Place { lane: lane.clone(), urgent, partitions });
                 lane

@@ -23,6 +23,7 @@ use super::{
     feed::Feed,
     lane::Lane,
     shapes::{Shapes, check},
+    threads::Running,
 };
 use crate::Error;
 
@@ -57,11 +58,19 @@ enum Why {
 
 impl Scout {
     /// Starts the thread, which ends when the last lane and the log are gone.
-    pub(super) fn start(asker: Arc<Asker>, shapes: Arc<Shapes>) -> Result<Arc<Self>, Error> {
+    pub(super) fn start(
+        asker: Arc<Asker>,
+        shapes: Arc<Shapes>,
+        running: Running,
+    ) -> Result<Arc<Self>, Error> {
         let (questions, asked) = sync_channel(QUESTIONS);
         thread::Builder::new()
             .name("log-scout".into())
-            .spawn(move || run(&asker, &shapes, &asked))
+            .spawn(move || {
+                run(&asker, &shapes, &asked);
+                drop(asker);
+                drop(running);
+            })
             .map_err(|e| Error::Store { doing: "starting the scout", cause: e.to_string() })?;
         Ok(Arc::new(Self { questions }))
     }

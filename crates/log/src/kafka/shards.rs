@@ -28,6 +28,7 @@ use super::{
     client::{self, Ear},
     config::KafkaConfig,
     faults,
+    threads::Running,
 };
 use crate::{Error, ShardChange, Shards};
 
@@ -94,6 +95,7 @@ impl Seat {
         topic: &str,
         node: &str,
         closing: watch::Receiver<bool>,
+        running: Running,
     ) -> Result<Self, Error> {
         let state = Arc::new(Shared {
             held: Mutex::default(),
@@ -110,7 +112,11 @@ impl Seat {
         consumer.subscribe(&[topic]).map_err(failed)?;
         thread::Builder::new()
             .name("log-shards".into())
-            .spawn(move || listen(&consumer))
+            .spawn(move || {
+                listen(&consumer);
+                drop(consumer);
+                drop(running);
+            })
             .map_err(|e| Error::Store { doing: "joining the shards", cause: e.to_string() })?;
         Ok(Self { state, closing })
     }

@@ -85,6 +85,7 @@ impl fmt::Display for Report {
             writeln!(f, "refused {count} times: {words}")?;
         }
         match self.wrong.len() {
+            0 if !self.is_good() => writeln!(f, "WRONG: nothing was received at all"),
             0 => writeln!(f, "nothing is wrong"),
             count => {
                 writeln!(f, "WRONG, {count} faults; run again with --seed {}:", self.seed)?;
