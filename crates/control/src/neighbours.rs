@@ -95,3 +95,7 @@ impl Neighbours {
         channels.values().cloned().collect()
     }
 }
+
+#[cfg(test)]
+#[path = "neighbours_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! A closing that reaches a node which the log does not reach.
+
+use std::time::Duration;
+
+use bulkhead_ledger::{Config as LedgerConfig, Ledger};
+use bulkhead_log::{Embedded, EmbeddedConfig, Log};
+use bulkhead_model::{Direction, OperatorId, Pulse, Scope, TenantId};
+use bulkhead_transport::{Acceptor, Config, Connections, Credentials, Limits, admit_all};
+use bulkhead_wire::fact::{Command, Header, HeaderScope, Statement, public_key_hex};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use ring::signature::Ed25519KeyPair;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{Audit, Follower, Following, Service, ServiceParts, publish_directory};
+
+const NATION: Nation = Nation::Wales;
+const TENANT: &str = "wales/wast-111";
+const SOON: Duration = Duration::from_secs(5);
+
+fn cell() -> Credentials {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = KeyPair::generate().unwrap();
+    let ca_pem = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![
+        SanType::URI("bulkhead://wales/cell/wales-1".try_into().unwrap()),
+        SanType::DnsName("wales.bulkhead.internal".try_into().unwrap()),
+    ];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate_pem = params.signed_by(&key, &issuer).unwrap().pem();
+    Credentials { ca_pem, certificate_pem, key_pem: key.serialize_pem() }
+}
+
+fn operator() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+}
+
+fn cut(by: &Ed25519KeyPair) -> SignedFact {
+    let command = Command::Cut {
+        direction: Direction::Both,
+        since: Timestamp::now(),
+        drain_clean: false,
+        reason: "signs of an intruder".into(),
+        plan: [0; 32],
+        tenants: vec![TenantId::parse(TENANT).unwrap()],
+    };
+    let header = Header {
+        kind: command.kind(),
+        nation: NATION,
+        scope: HeaderScope::Of(Scope::Tenant(TenantId::parse(TENANT).unwrap())),
+        signed_at: Timestamp::now(),
+        expires_at: Timestamp::now() + jiff::SignedDuration::from_secs(60),
+        seen: 0,
+        nonce: [1; 16],
+        operator: OperatorId::parse("wales/duty").unwrap(),
+    };
+    Statement { header, command }.sign(by)
+}
+
+/// A node that knows the directory and hears nothing more of the log.
+struct Deaf {
+    following: Following,
+    address: String,
+    dir: TempDir,
+}
+
+impl Deaf {
+    async fn start(credentials: &Credentials) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log: Arc<dyn Log> =
+            Arc::new(Embedded::open(EmbeddedConfig::new(dir.path().join("log"))).unwrap());
+        let toml = format!(
+            "[[suppliers]]\nid = \"meridian\"\n[[tenants]]\nid = \"{TENANT}\"\nsupplier = \"meridian\"\n\
+             [[operators]]\nid = \"wales/duty\"\npublic_key = \"{}\"\n",
+            public_key_hex(&operator())
+        );
+        publish_directory(&log, NATION, "directory.toml", &toml).await.unwrap();
+        let (follower, mut following) = Follower::new(log.clone(), NATION);
+        let hearing = Drain::new();
+        tokio::spawn(follower.run(hearing.clone()));
+        timeout(SOON, following.caught_up()).await.unwrap();
+        hearing.start();
+        let config = LedgerConfig { path: dir.path().join("ledger.sqlite"), nation: NATION };
+        let (ledger, _follower) = Ledger::open(config, log.clone()).await.unwrap();
+        let (service, _closer) = Service::new(ServiceParts {
+            log,
+            ledger,
+            book: following.book.clone(),
+            pulses: following.pulses.clone(),
+            node: "wales-2".into(),
+            nation: NATION,
+            data_dir: dir.path().to_owned(),
+            audit: Audit::open(dir.path(), "wales-2").unwrap(),
+            neighbours: neighbours(credentials, "wales-2", &[]),
+        })
+        .await
+        .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let acceptor = Acceptor::new(Config {
+            node: "wales-2".into(),
+            credentials: credentials.clone(),
+            policy: admit_all(),
+            connections: Connections::new(),
+            limits: Limits::default(),
+        });
+        let incoming = acceptor.unwrap().listen(listener);
+        let serving = bulkhead_transport::server().add_service(service.server());
+        tokio::spawn(async move { serving.serve_with_incoming(incoming).await.unwrap() });
+        Self { following, address, dir }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.following.cuts.borrow().covers_from(&TenantId::parse(TENANT).unwrap()).is_some()
+    }
+}
+
+fn neighbours(credentials: &Credentials, node: &str, others: &[(&str, &str)]) -> Neighbours {
+    let mut pulses = Pulses::default();
+    for (node, address) in others {
+        let pulse = Pulse {
+            node: (*node).to_owned(),
+            address: (*address).to_owned(),
+            run: 1,
+            number: 1,
+            position: 0,
+            cuts: [0; 16],
+            claims: Default::default(),
+            at: Timestamp::now(),
+        };
+        pulses.hear(pulse, Timestamp::now());
+    }
+    let dialer = Dialer::new(credentials).unwrap();
+    Neighbours::new(dialer, NATION, node.to_owned(), watch::channel(Arc::new(pulses)).1)
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_closes_when_it_is_pushed_and_keeps_it() {
+    let credentials = cell();
+    let mut deaf = Deaf::start(&credentials).await;
+    let neighbours =
+        neighbours(&credentials, "wales-1", &[("wales-1", "127.0.0.1:1"), ("wales-2", &deaf.address)]);
+    assert_eq!(neighbours.channels().len(), 1, "not to itself");
+
+    let forged = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    neighbours.push(&cut(&forged), Timestamp::now());
+    let told = neighbours.channels()[0].clone();
+    let request = PushRequest { fact: Some(cut(&forged).to_wire()), taken_at: None };
+    ControlClient::new(told).push(request).await.unwrap_err();
+    assert!(!deaf.is_closed(), "a forged one closes nothing");
+
+    neighbours.push(&cut(&operator()), Timestamp::now());
+    let tenant = TenantId::parse(TENANT).unwrap();
+    let closed = deaf.following.cuts.wait_for(|cuts| cuts.covers_from(&tenant).is_some());
+    timeout(SOON, closed).await.expect("in time").unwrap();
+    timeout(SOON, async {
+        while std::fs::read_dir(deaf.dir.path().join("closings")).unwrap().count() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it is kept");
+}
