@@ -283,9 +283,10 @@ impl Authority {
         Ok(effect)
     }
 
-    /// Other nations must know it, when it is about a tenant of this one.
+    /// Other nations must know it, when it is about a tenant of this one, or about a cut: whoever sends to us holds for
+    /// a cut of ours what our door does not take.
     fn carry(&mut self, copy: &Copy) {
-        if copy.home.is_none() && copy.fact.header().is_ok_and(|header| is_about_own(&header)) {
+        if copy.home.is_none() && copy.fact.header().is_ok_and(|header| is_for_others(&header)) {
             self.carriable.push((copy.fact.clone(), copy.here));
         }
     }
@@ -296,11 +297,9 @@ impl Authority {
         match &copy.home {
             None if header.nation == self.nation => {}
             Some((nation, _)) if *nation == header.nation && header.nation != self.nation => {
-                // Another nation speaks here for its own tenants, and for nothing else.
-                let HeaderScope::Of(Scope::Tenant(tenant)) = &header.scope else {
-                    return Err(Refused::Foreign);
-                };
-                if tenant.nation() != header.nation {
+                // Another nation speaks here for its own tenants. What it says of its cuts is known here, and the gate
+                // heeds it for that nation's tenants alone.
+                if !is_for_others(&header) {
                     return Err(Refused::Foreign);
                 }
             }
@@ -388,6 +387,8 @@ impl Authority {
 
 /// The kind of a cut in a header.
 const CUT_KIND: u16 = 1;
+/// Up to this kind, commands are about a cut.
+const LAST_CUT_KIND: u16 = 9;
 
 impl Copy {
     /// By what it is judged: a carried one by its home time and place.
@@ -401,9 +402,13 @@ impl Copy {
 }
 
 /// It names a tenant of its signer's own nation.
-fn is_about_own(header: &Header) -> bool {
-    let scope = header.scope.scope();
-    scope.is_some_and(|scope| matches!(scope, Scope::Tenant(tenant) if tenant.nation() == header.nation))
+/// Other nations are told: it is about a tenant of its own nation, or about a cut.
+fn is_for_others(header: &Header) -> bool {
+    match header.scope.scope() {
+        Some(Scope::Tenant(tenant)) if tenant.nation() == header.nation => true,
+        Some(_) => header.kind <= LAST_CUT_KIND,
+        None => false,
+    }
 }
 
 /// The text of a directory, read; its digest was checked.

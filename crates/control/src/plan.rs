@@ -99,10 +99,15 @@ impl Plan {
     pub(crate) fn check_not_cut(&self, cuts: &Cuts, directory: &Directory) -> Result<(), Refusal> {
         let covers = |course: &&CutCourse| {
             course.cut().is_some_and(|cut| {
+                // Another nation's word counts here for its own tenants alone.
+                let carried = course.made().is_some_and(|made| made.home.is_some());
+                let heard =
+                    !carried || self.tenants.iter().all(|tenant| tenant.nation() == course.id().nation());
                 let covered = cut.scope.tenants(directory);
                 let same_way = (!self.direction.closes_from() || cut.direction.closes_from())
                     && (!self.direction.closes_to() || cut.direction.closes_to());
                 course.stage().is_closed()
+                    && heard
                     && same_way
                     && cut.since <= self.since
                     && self

@@ -14,7 +14,7 @@ use crate::{Error, Row};
 /// What this tenant sent and is free to be set aside.
 pub(crate) fn open_from(view: &View<'_>, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
     let query = "SELECT id FROM referral INDEXED BY by_origin
-        WHERE origin = ?1 AND settled = 0 AND open = 1 AND state <> 'held'";
+        WHERE origin = ?1 AND settled = 0 AND (open = 1 OR stage = 2) AND state <> 'held'";
     ids(view, query, [origin.as_str()])
 }
 

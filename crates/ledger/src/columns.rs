@@ -83,7 +83,7 @@ pub(crate) fn stage_of(lifecycle: &Lifecycle) -> i64 {
 
 /// On its way to another nation, or there, and nothing was heard of it.
 fn is_unheard(lifecycle: &Lifecycle) -> bool {
-    matches!(lifecycle, Lifecycle::AtBorder { carrying: true, .. } | Lifecycle::Carried { there: None, .. })
+    lifecycle.is_carrying() || matches!(lifecycle, Lifecycle::Carried { there: None, .. })
 }
 
 /// Its sender took it back, but it went on and may have been taken.

@@ -9,7 +9,10 @@ impl Lifecycle {
     /// The state after an event about setting aside; none when that event cannot happen here.
     pub(crate) fn aside(&self, event: &Event) -> Option<Self> {
         match event {
-            Event::Held { to, cut, reason } if self.is_open() && !matches!(self, Lifecycle::Held { .. }) => {
+            Event::Carried { .. } | Event::BorderRefused { .. } => self.answered_abroad(event),
+            Event::Held { to, cut, reason }
+                if (self.is_open() || self.is_carrying()) && self.cut().is_none() =>
+            {
                 Some(Lifecycle::Held {
                     at: Box::new(self.clone()),
                     to: to.clone().or_else(|| self.destination().cloned()),
@@ -17,12 +20,16 @@ impl Lifecycle {
                     reason: reason.clone(),
                 })
             }
-            Event::Quarantined { to, cut, reason } if self.is_open() => Some(Lifecycle::Quarantined {
-                at: Box::new(self.underneath().clone()),
-                to: to.clone().or_else(|| self.destination().cloned()),
-                cut: cut.clone(),
-                reason: reason.clone(),
-            }),
+            Event::Quarantined { to, cut, reason }
+                if self.is_open() || self.is_carrying() && !matches!(self, Lifecycle::Quarantined { .. }) =>
+            {
+                Some(Lifecycle::Quarantined {
+                    at: Box::new(self.underneath().clone()),
+                    to: to.clone().or_else(|| self.destination().cloned()),
+                    cut: cut.clone(),
+                    reason: reason.clone(),
+                })
+            }
             Event::Unknown { cut, reason } if matches!(self, Lifecycle::Offered { .. }) => {
                 Some(Lifecycle::Unknown {
                     offer: Box::new(self.clone()),
@@ -40,6 +47,8 @@ impl Lifecycle {
             Event::Routed { .. } | Event::ToBorder { .. } if self.waits_undecided() => {
                 Lifecycle::Accepted.apply(event).ok()
             }
+            // What another nation may have is neither refused nor given back here before that nation has answered.
+            Event::Rejected { .. } | Event::Returned { .. } if self.is_carrying() => None,
             Event::Rejected { reason } => match self {
                 Lifecycle::Quarantined { to, .. } => {
                     Some(Lifecycle::Rejected { to: to.clone(), reason: reason.clone() })
@@ -73,6 +82,35 @@ impl Lifecycle {
             Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => **at == Lifecycle::Accepted,
             Lifecycle::Parked { bytes, .. } => bytes.is_none(),
             _ => false,
+        }
+    }
+
+    /// The far nation's answer about one that was set aside while it was being carried there: it has it, or it stays
+    /// set aside as one that was never sent.
+    fn answered_abroad(&self, event: &Event) -> Option<Self> {
+        let (Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. }) = self else { return None };
+        let Lifecycle::AtBorder { nation, to, bytes, carrying: true } = at.as_ref() else { return None };
+        let back = || {
+            Box::new(Lifecycle::AtBorder {
+                nation: *nation,
+                to: to.clone(),
+                bytes: bytes.clone(),
+                carrying: false,
+            })
+        };
+        match (event, self.clone()) {
+            (Event::Carried { nation: far }, _) if far == nation => (**at).clone().apply(event).ok(),
+            (Event::BorderRefused { nation: far, .. }, Lifecycle::Held { to, cut, reason, .. })
+                if far == nation =>
+            {
+                Some(Lifecycle::Held { at: back(), to, cut, reason })
+            }
+            (Event::BorderRefused { nation: far, .. }, Lifecycle::Quarantined { to, cut, reason, .. })
+                if far == nation =>
+            {
+                Some(Lifecycle::Quarantined { at: back(), to, cut, reason })
+            }
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::samples::{any_event, any_lifecycle, cases, tenant};
-use crate::{Code, CutId, Place, Reason, State};
+use crate::{Code, CutId, Nation, Place, Reason, State, TenantId};
 
 fn cut() -> CutId {
     CutId::parse("wales/1").unwrap()
@@ -109,6 +109,36 @@ fn a_person_ends_what_is_set_aside() {
     check(routed(), no, None);
 }
 
+#[test]
+fn what_is_being_carried_is_set_aside_and_only_the_far_nations_answer_ends_that() {
+    let nation = Nation::Wales;
+    let bytes = Place { topic: "border.wales".into(), partition: 3, offset: 5 };
+    let to = TenantId::parse("wales/a").unwrap();
+    let at_border = |carrying| Lifecycle::AtBorder { nation, to: to.clone(), bytes: bytes.clone(), carrying };
+    let no = Event::Rejected { reason: reason() };
+    let refused = |cut| Event::BorderRefused { nation, cut, reason: reason() };
+    for aside in [held(), quarantined()] {
+        let carried = at_border(true).apply(&aside).unwrap();
+        assert!(carried.is_carrying() && !carried.is_open());
+        check(carried.clone(), Event::Carried { nation }, Some(State::Carried));
+        check(carried.clone(), Event::Carried { nation: Nation::Scotland }, None);
+        for not_yet in [no.clone(), Event::ReturnPending { reason: reason() }] {
+            check(carried.clone(), not_yet, None);
+        }
+        check(carried.clone(), Event::Returned { by: "on paper".into() }, None);
+        let back = carried.clone().apply(&refused(None)).unwrap();
+        assert_eq!((back.state(), back.is_carrying()), (carried.state(), false));
+        assert_eq!(back.apply(&resumed()), Ok(at_border(false)));
+        assert_eq!(carried.apply(&resumed()), Ok(at_border(true)));
+    }
+    // Refused for a cut it waits for that cut; else a person must look, and it is decided anew.
+    let kept_out = at_border(true).apply(&refused(Some(cut()))).unwrap();
+    assert_eq!((kept_out.state(), kept_out.cut()), (State::Held, Some(&cut())));
+    assert_eq!(kept_out.apply(&resumed()), Ok(at_border(false)));
+    let parked = at_border(true).apply(&refused(None)).unwrap();
+    assert!(parked.state() == State::Parked && parked.waits_undecided());
+}
+
 proptest! {
     #![proptest_config(cases(2_000))]
 
@@ -124,12 +154,20 @@ proptest! {
     }
 
     #[test]
-    fn quarantine_is_left_only_by_a_decision_of_a_person(
+    fn quarantine_is_left_only_by_a_decision_of_a_person_or_another_nations_answer(
         lifecycle in any_lifecycle(), event in any_event(),
     ) {
         if lifecycle.state() == State::Quarantined && !matches!(lifecycle, Lifecycle::Carried { .. }) {
-            let leaves = match event {
-                Event::Resumed { .. } | Event::Rejected { .. } => true,
+            let abroad = match lifecycle.underneath() {
+                Lifecycle::AtBorder { nation, carrying: true, .. } => Some(*nation),
+                _ => None,
+            };
+            let leaves = match &event {
+                Event::Resumed { .. } => true,
+                Event::Rejected { .. } => abroad.is_none(),
+                Event::Carried { nation } => abroad == Some(*nation),
+                // It stays there, and is not on its way any more.
+                Event::BorderRefused { nation, .. } => abroad == Some(*nation),
                 Event::Routed { .. } | Event::ToBorder { .. } => lifecycle.waits_undecided(),
                 _ => false,
             };

@@ -44,10 +44,12 @@ pub enum Event {
         /// The nation that has it.
         nation: Nation,
     },
-    /// The far door refused it: it never goes there.
+    /// The far door refused it: this attempt never goes there.
     BorderRefused {
         /// The nation that refused.
         nation: Nation,
+        /// The cut for which it did: then it waits for that cut to end.
+        cut: Option<CutId>,
         /// Why.
         reason: Reason,
     },
@@ -234,7 +236,7 @@ impl Event {
             Event::Routed { to, .. } => format!("to {to}"),
             Event::ToBorder { nation, to, .. } => format!("for {to}, at the border to {nation}"),
             Event::Carrying { nation } | Event::Carried { nation } => format!("to {nation}"),
-            Event::BorderRefused { nation, reason } => format!("by {nation}: {reason}"),
+            Event::BorderRefused { nation, reason, .. } => format!("by {nation}: {reason}"),
             Event::Offered { attempt } => format!("attempt {attempt}"),
             Event::Delivered { attempt, .. } => {
                 format!("on attempt {attempt}, durable in the receiving sidecar")

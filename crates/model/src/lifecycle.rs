@@ -287,6 +287,15 @@ impl Lifecycle {
         }
     }
 
+    /// An attempt to carry it over a border was begun, and the far nation has not answered: only its answer ends that.
+    pub fn is_carrying(&self) -> bool {
+        match self {
+            Lifecycle::AtBorder { carrying, .. } => *carrying,
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => at.is_carrying(),
+            _ => false,
+        }
+    }
+
     /// The cut for which it is set aside or its outcome not known.
     pub fn cut(&self) -> Option<&CutId> {
         match self {
@@ -327,10 +336,20 @@ impl Lifecycle {
             {
                 Ok(L::Carried { by: nation, there: None })
             }
+            // Its bytes at the border are of no use any more: it is decided anew when a person lets it go on.
+            (
+                L::AtBorder { nation, to, carrying: true, .. },
+                Event::BorderRefused { nation: far, cut: None, reason },
+            ) if nation == *far => Ok(L::Parked { to: Some(to), bytes: None, reason: reason.clone() }),
             (
                 L::AtBorder { nation, to, bytes, carrying: true },
-                Event::BorderRefused { nation: far, reason },
-            ) if nation == *far => Ok(L::Parked { to: Some(to), bytes: Some(bytes), reason: reason.clone() }),
+                Event::BorderRefused { nation: far, cut: Some(cut), reason },
+            ) if nation == *far => Ok(L::Held {
+                to: Some(to.clone()),
+                at: Box::new(L::AtBorder { nation, to, bytes, carrying: false }),
+                cut: cut.clone(),
+                reason: reason.clone(),
+            }),
             (
                 L::Carried { by, there },
                 Event::Reported { state: State::ReturnPending, reason, sequence, .. },

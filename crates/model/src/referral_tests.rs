@@ -256,7 +256,12 @@ fn possible(referral: &Referral) -> Vec<Event> {
         Event::ToBorder { nation: Nation::England, to: far.clone(), bytes: place(1) },
         Event::Carrying { nation: Nation::England },
         Event::Carried { nation: Nation::England },
-        Event::BorderRefused { nation: Nation::England, reason: reason() },
+        Event::BorderRefused { nation: Nation::England, cut: None, reason: reason() },
+        Event::BorderRefused {
+            nation: Nation::England,
+            cut: Some(crate::CutId::parse("england/1").unwrap()),
+            reason: reason(),
+        },
         Event::Offered { attempt },
         Event::Delivered { attempt: referral.attempt, inbox: "i".into() },
         retry(true),

@@ -81,7 +81,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         }),
         any_nation().prop_map(|nation| Event::Carrying { nation }),
         any_nation().prop_map(|nation| Event::Carried { nation }),
-        (any_nation(), any_reason()).prop_map(|(nation, reason)| Event::BorderRefused { nation, reason }),
+        (any_nation(), proptest::option::of(any_cut_id()), any_reason())
+            .prop_map(|(nation, cut, reason)| Event::BorderRefused { nation, cut, reason }),
         (1..5_u32).prop_map(|attempt| Event::Offered { attempt }),
         (1..5_u32).prop_map(|attempt| Event::Delivered { attempt, inbox: "inbox".into() }),
         (1..5_u32, any::<bool>()).prop_map(|(attempt, spends_budget)| Event::Retry {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::Topic;
 use bulkhead_model::{
-    Claim, Code, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
+    Claim, Code, CutId, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{Carried, Out, Report};
@@ -215,7 +215,14 @@ impl Courier {
                 } else if problem.is_refusal() {
                     let code = problem.code.unwrap_or(Code::BorderRefused);
                     let reason = Reason::new(code, problem.message);
-                    self.decide(id, Event::BorderRefused { nation: self.to, reason });
+                    self.decide(
+                        id,
+                        Event::BorderRefused {
+                            nation: self.to,
+                            cut: CutId::parse(&refusal.cut).ok(),
+                            reason,
+                        },
+                    );
                 } else {
                     self.work.push(Box::pin(async move { Ok(Ended::Later(id)) }));
                 }
@@ -316,7 +323,7 @@ impl Leg {
     }
 
     fn is_carrying(&self) -> bool {
-        matches!(self.waiting.row.referral.lifecycle, Lifecycle::AtBorder { carrying: true, .. })
+        self.waiting.row.referral.lifecycle.is_carrying()
     }
 
     /// Bytes that cannot be read never cross. Once an attempt was begun only the far nation's answer ends it.
@@ -336,10 +343,7 @@ impl Leg {
         let to = self.waiting.row.referral.lifecycle.destination().cloned();
         let asked = provenance(&out.accepted, to.as_ref());
         if let Some(event) = aside(self.shared.gate(Layer::Courier).ask(&asked), to.as_ref()) {
-            // Once an attempt was begun only the far nation's answer ends it; none is begun anew.
-            if self.is_carrying() {
-                return Ok(Ended::Later(id));
-            }
+            // One that the far nation may have is set aside too, and remembers that; none is begun anew.
             let decided = Decided::new(id, self.waiting.custody, event);
             self.shared.journal.write(&self.claim, decided).read_back().await?;
             return Ok(Ended::Over(id));

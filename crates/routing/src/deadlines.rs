@@ -2,7 +2,9 @@
 
 use bulkhead_ledger::Row;
 use bulkhead_log::{Pointer, Record, Topic};
-use bulkhead_model::{Code, Due, Event, OnDeadline, Place, Reason, Service, ServiceId, Verdict, due};
+use bulkhead_model::{
+    Answer, Code, Due, Event, OnDeadline, Place, Reason, ServiceId, Verdict, due, fallback,
+};
 use bulkhead_process::Drain;
 use bulkhead_wire::record::Out;
 use bulkhead_wire::topics;
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::Error;
+use crate::gate::provenance_of;
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::router::custodian;
@@ -50,14 +53,18 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     let directory = shared.directory();
     let service = directory.resolve(&row.facts.envelope.to);
     let policy = service.map_or(OnDeadline::Alert, |service| service.on_deadline.clone());
-    let fallback = service.and_then(|service: &Service| service.fallback.clone());
+    let (asked, cuts) = (provenance_of(row), shared.cuts());
+    // A fallback that is cut off is none.
+    let other = service
+        .and_then(|service| fallback(&asked, service, shared.home(), &directory, &cuts))
+        .map(|s| &s.id);
     let what = due(
         now,
         row.facts.envelope.deadline,
         &row.referral.lifecycle,
         row.referral.overdue,
         &policy,
-        fallback.is_some(),
+        other.is_some(),
     );
     if what == Due::Nothing {
         return Ok(());
@@ -66,9 +73,13 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     if !row.referral.overdue {
         shared.journal.write(&claim, Decided::new(row.id, custody, Event::Overdue)).read_back().await?;
     }
+    // What is suspect is neither diverted nor given back; the sweep sets it aside.
+    if let Answer::Quarantine(_) = cuts.ask(&asked) {
+        return Ok(());
+    }
     let reason = Reason::new(Code::DeadlinePassed, "its deadline passed before it was handed over");
-    let event = match (what, fallback) {
-        (Due::Divert, Some(fallback)) => divert(shared, row, &fallback.service, reason).await?,
+    let event = match (what, other) {
+        (Due::Divert, Some(other)) => divert(shared, row, other, reason).await?,
         (Due::Return | Due::Divert, _) => Some(Event::ReturnPending { reason }),
         (Due::Alert | Due::Nothing, _) => None,
     };
@@ -85,11 +96,11 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
 pub(crate) async fn divert(
     shared: &Shared,
     row: &Row,
-    fallback: &ServiceId,
+    to: &ServiceId,
     reason: Reason,
 ) -> Result<Option<Event>, Error> {
     let directory = shared.directory();
-    let Some(service) = directory.service(fallback) else { return Ok(None) };
+    let Some(service) = directory.service(to) else { return Ok(None) };
     let Some(place) = row.referral.lifecycle.bytes() else { return Ok(None) };
     let partition = Topic::new(&place.topic)?.partition(place.partition);
     let found = shared.parts.log.read_at(&[Pointer { partition, offset: place.offset }]).await?;

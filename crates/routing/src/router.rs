@@ -322,9 +322,8 @@ async fn reported(shared: Shared, claim: Claim, source: Place, report: Report) -
     let Some(mut row) = shared.parts.ledger.get(&id)? else {
         return settled(shared.journal.settle(&claim, source, Some(id), "UNKNOWN_REFERRAL"), id).await;
     };
-    if let Lifecycle::AtBorder { nation, carrying: true, .. } = row.referral.lifecycle
-        && nation == report.nation
-    {
+    if row.referral.lifecycle.is_carrying() {
+        let nation = report.nation;
         let carried = Decided::new(id, row.referral.custody, Event::Carried { nation });
         shared.journal.write(&claim, carried).read_back().await?;
         row = shared.parts.ledger.get(&id)?.unwrap_or(row);

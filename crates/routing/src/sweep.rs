@@ -19,7 +19,7 @@ use bulkhead_process::Drain;
 use bulkhead_wire::Accepted;
 use bulkhead_wire::record::In;
 use futures::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::gate::{aside, provenance_of, receiver_is_cut};
@@ -33,6 +33,9 @@ use crate::{Error, deadlines};
 const ROUND: Duration = Duration::from_millis(500);
 /// How many are read from the ledger at a time.
 const PAGE: usize = 256;
+/// What another nation's door has refused for a cut is not carried again before this: the door may not have heard yet
+/// that the cut is over.
+const AT_THE_BORDER: SignedDuration = SignedDuration::from_secs(5);
 /// So many may wait for one destination before more of what was set aside goes on.
 const AHEAD: u64 = 16;
 
@@ -214,6 +217,9 @@ impl Sweep {
                 }
                 for row in page {
                     skip.insert(row.id);
+                    if is_refused_abroad(&row) && now.duration_since(row.updated_at) < AT_THE_BORDER {
+                        continue;
+                    }
                     let overdue = row.facts.envelope.deadline.is_some_and(|deadline| deadline <= now);
                     if is_aside(&row) && !overdue && self.has_room(&mut room, &row)? {
                         self.go_on(cuts, &row, "the end of a cut").await?;
@@ -294,6 +300,11 @@ impl Sweep {
         accepted.accepted_at.get_or_insert(entry.at);
         Ok(Some(accepted))
     }
+}
+
+/// Another nation's door refused it for a cut.
+fn is_refused_abroad(row: &Row) -> bool {
+    matches!(row.referral.lifecycle.underneath(), Lifecycle::AtBorder { carrying: false, .. })
 }
 
 fn is_aside(row: &Row) -> bool {

@@ -17,12 +17,18 @@ pub struct Meddled {
     inner: Arc<dyn Log>,
     deeds: Arc<Mutex<Vec<(String, Deed)>>>,
     stopped: watch::Sender<Option<String>>,
+    waiting: watch::Sender<usize>,
 }
 
 impl Meddled {
     /// That log.
     pub fn new(inner: Arc<dyn Log>) -> Arc<Self> {
-        Arc::new(Self { inner, deeds: Arc::default(), stopped: watch::Sender::new(None) })
+        Arc::new(Self {
+            inner,
+            deeds: Arc::default(),
+            stopped: watch::Sender::new(None),
+            waiting: watch::Sender::new(0),
+        })
     }
 
     /// Once: when the next append to a topic whose name begins so is durable, and before its caller hears of it.
@@ -33,6 +39,11 @@ impl Meddled {
     /// Appends to topics whose names begin so wait until `go_on`.
     pub fn stop(&self, topic: &str) {
         self.stopped.send_replace(Some(topic.to_owned()));
+    }
+
+    /// Waits until so many appends wait.
+    pub async fn waiting(&self, count: usize) {
+        drop(self.waiting.subscribe().wait_for(|waiting| *waiting >= count).await);
     }
 
     /// What waited is appended now.
@@ -73,6 +84,9 @@ impl Log for Meddled {
             move |stopped: &Option<String>| stopped.as_ref().is_some_and(|topic| name.starts_with(topic));
         let mut stopped = self.stopped.subscribe();
         let now = (!is_stopped(&stopped.borrow())).then(|| self.inner.append(to, record.clone()));
+        if now.is_none() {
+            self.waiting.send_modify(|waiting| *waiting += 1);
+        }
         let (inner, to) = (self.inner.clone(), to.clone());
         // Dropping the answer does not cancel an append.
         let appended = tokio::spawn(async move {

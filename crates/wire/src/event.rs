@@ -254,8 +254,9 @@ fn event_to_wire(event: &Event) -> v1::decision::Event {
         }),
         Event::Carrying { nation } => W::Carrying(v1::EventCarrying { nation: nation.to_string() }),
         Event::Carried { nation } => W::Carried(v1::EventCarried { nation: nation.to_string() }),
-        Event::BorderRefused { nation, reason } => W::BorderRefused(v1::EventBorderRefused {
+        Event::BorderRefused { nation, reason, cut } => W::BorderRefused(v1::EventBorderRefused {
             nation: nation.to_string(),
+            cut: cut.as_ref().map(ToString::to_string).unwrap_or_default(),
             reason: Some(reason_to_wire(reason)),
         }),
         Event::Offered { attempt } => W::Offered(v1::EventOffered { attempt: *attempt }),
@@ -355,7 +356,11 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         },
         W::Carrying(e) => Event::Carrying { nation: nation(&e.nation)? },
         W::Carried(e) => Event::Carried { nation: nation(&e.nation)? },
-        W::BorderRefused(e) => Event::BorderRefused { nation: nation(&e.nation)?, reason: reason(e.reason)? },
+        W::BorderRefused(e) => Event::BorderRefused {
+            nation: nation(&e.nation)?,
+            cut: (!e.cut.is_empty()).then(|| cut(&e.cut)).transpose()?,
+            reason: reason(e.reason)?,
+        },
         W::Offered(e) => Event::Offered { attempt: e.attempt },
         W::Delivered(e) => Event::Delivered { attempt: e.attempt, inbox: e.inbox_id },
         W::Retry(e) => Event::Retry { attempt: e.attempt, cause: e.cause, spends_budget: e.spends_budget },

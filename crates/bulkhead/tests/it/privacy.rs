@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Country, logging};
+use crate::support::{Country, eventually, logging};
 
 const FROM: &str = "england/nhs111-north";
 const TO: &str = "wales/ooh-cardiff";
@@ -51,6 +51,56 @@ async fn no_word_of_a_payload_leaves_it() {
     for line in log.lines() {
         clean(&planted, "a line of the log", line);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r23_nor_of_what_is_quarantined_released_and_recalled() {
+    const HERE: &str = "england/ooh-riverside";
+    let country = logging("trace").await;
+    country.send(FROM, HERE).await;
+    country.until_received(HERE, 1).await;
+    let document = String::from_utf8_lossy(&country.bytes(HERE, 0).await).into_owned();
+    let family = document.split("<family value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let document = document.replace(family, NAME);
+    let file = country.place.path().join("referral.xml");
+    fs::write(&file, &document).unwrap();
+    let file = file.display().to_string();
+
+    // Its receiver is down, so that it waits; then its sender is cut off.
+    let system = country.dev().tenant(HERE).unwrap().simulator.http;
+    let down = http::put(system, "/behaviour", &json!({ "answer": "down" })).await.unwrap();
+    assert_eq!(down.status, 200, "{}", down.text());
+    // Once its sidecar knows, it grants no credit.
+    eventually("its sidecar knows", async || {
+        let said = country.bulkhead(&["status", "--output", "json"]).await;
+        let status: serde_json::Value = serde_json::from_str(&said.stdout).ok()?;
+        let nations = status["nations"].as_array()?.iter();
+        let mut tenants = nations.filter_map(|nation| nation["tenants"].as_array()).flatten();
+        tenants.any(|one| one["tenant"] == HERE && one["taking"] == false).then_some(())
+    })
+    .await;
+    let send = ["send", &file, "--from", FROM, "--to", "england/riverside-ooh"];
+    let sent = country.asked(&send).await;
+    let id = sent["files"][0]["referral_id"].as_str().unwrap().to_owned();
+    let cut = ["cut", FROM, "--reason", "seen", "--since", "2h", "--yes", "--as", "england-duty"];
+    let cut = country.asked(&cut).await["cut_id"].as_str().unwrap().to_owned();
+    let state = async || {
+        let traced = country.asked(&["trace", &id]).await;
+        traced["referral"]["state"].as_str().unwrap().to_owned()
+    };
+    eventually("it is in quarantine", async || (state().await == "quarantined").then_some(())).await;
+    let release = ["quarantine", "release", &cut, &id, "--yes", "--as"];
+    for who in ["england-duty", "england-lead"] {
+        country.asked(&[&release[..], &[who]].concat()).await;
+    }
+    http::put(system, "/behaviour", &json!({})).await.unwrap();
+    country.until_received(HERE, 2).await;
+    let log = country.start.log_file();
+    assert!(country.world.stop().await.unwrap().success());
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("TRACE") && log.contains(&id), "it was told to log everything");
+    let planted = vec![("family name", NAME.to_owned())];
+    log.lines().for_each(|line| clean(&planted, "a line of the log", line));
 }
 
 #[track_caller]

@@ -406,11 +406,21 @@ fn another_nation_speaks_for_its_own_tenants_only() {
     let (judged, far) = carry("wales/wast-111");
     assert!(matches!(judged, Judged::Counts(Effect::Closed(_))), "{judged:?}");
     assert!(far.is_cut("wales/wast-111") && !far.is_cut("england/nhs111"));
-    for scope in ["england/nhs111", "supplier:meridian", "nation:wales"] {
+    // What it says of its cuts of others is known, and closes nothing here but its own.
+    for (scope, own) in [("england/nhs111", false), ("supplier:meridian", true), ("nation:wales", true)] {
         let (judged, far) = carry(scope);
-        assert_eq!(refused(&judged), Refused::Foreign, "{scope}");
-        assert!(!far.is_cut("england/nhs111") && !far.is_cut("wales/wast-111"));
+        assert!(matches!(judged, Judged::Counts(Effect::Closed(_))), "{scope}: {judged:?}");
+        assert_eq!(far.is_cut("wales/wast-111"), own, "{scope}");
+        assert!(!far.is_cut("england/nhs111"), "{scope}");
     }
+    // Any other command about another's tenant is nobody's business here.
+    let mut home = World::new();
+    let order = Command::Order { action: Action::Handled, referrals: vec![], note: "x".into() };
+    let fact = home.sign("wales/duty", Some("england/nhs111"), order);
+    let place = |position, minute| Moment { position, at: at(minute) };
+    let home_place = Some((Nation::Wales, place(7, 1)));
+    let copy = Copy { fact, here: place(1, 30), taken_at: None, home: home_place };
+    assert_eq!(refused(&World::of(Nation::England).authority.hear(&copy)), Refused::Foreign);
 }
 
 #[test]

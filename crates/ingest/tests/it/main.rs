@@ -7,6 +7,7 @@ mod cuts;
 mod harness;
 mod limits;
 mod races;
+mod side_doors;
 mod streams;
 mod submitting;
 mod withdrawing;

@@ -14,12 +14,22 @@ pub(crate) struct TwoCells {
     wales_address: std::net::SocketAddr,
 }
 
-async fn wales(keys: &Keys, dir: &std::path::Path, england: &str, listener: TcpListener) -> Cell {
+async fn wales(
+    keys: &Keys,
+    dir: &std::path::Path,
+    england: &str,
+    listener: TcpListener,
+    on_deadline: OnDeadline,
+) -> Cell {
     let far = Some((england, Nation::England));
-    Cell::start(keys, Nation::Wales, &dir.join("wales"), directory(OnDeadline::Return), far, listener).await
+    Cell::start(keys, Nation::Wales, &dir.join("wales"), directory(on_deadline), far, listener).await
 }
 
 pub(crate) async fn two_cells(wales_is_up: bool) -> TwoCells {
+    two_cells_with(wales_is_up, OnDeadline::Return).await
+}
+
+pub(crate) async fn two_cells_with(wales_is_up: bool, on_deadline: OnDeadline) -> TwoCells {
     let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
     let (english, welsh) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -29,13 +39,13 @@ pub(crate) async fn two_cells(wales_is_up: bool) -> TwoCells {
         &keys,
         Nation::England,
         &dir.path().join("england"),
-        directory(OnDeadline::Return),
+        directory(on_deadline.clone()),
         Some((&far, Nation::Wales)),
         english,
     )
     .await;
     let wales = if wales_is_up {
-        Some(wales(&keys, dir.path(), &english_address.to_string(), welsh).await)
+        Some(wales(&keys, dir.path(), &english_address.to_string(), welsh, on_deadline).await)
     } else {
         None
     };
@@ -89,7 +99,7 @@ async fn a_far_cell_that_is_away_loses_nothing() {
     cells.england.until(id, State::Routed).await;
     let listener = TcpListener::bind(cells.wales_address).await.unwrap();
     let address = cells.england.address.clone();
-    cells.wales = Some(wales(&cells.keys, cells.dir.path(), &address, listener).await);
+    cells.wales = Some(wales(&cells.keys, cells.dir.path(), &address, listener, OnDeadline::Return).await);
     cells.england.until(id, State::Carried).await;
     cells.wales.as_ref().unwrap().until(id, State::Routed).await;
 }

@@ -293,6 +293,15 @@ impl Draft {
         }
     }
 
+    pub(crate) fn id(&self) -> ReferralId {
+        self.accepted().id
+    }
+
+    /// As ingest appends it.
+    pub(crate) fn record(&self) -> Record {
+        Record { key: Bytes::new(), value: In::Accepted(self.accepted()).encode() }
+    }
+
     fn accepted(&self) -> Accepted {
         let message_id = MessageId::parse(&self.message).unwrap();
         let digest = ring::digest::digest(&ring::digest::SHA256, &self.payload);

@@ -276,10 +276,57 @@ async fn another_nations_cut_closes_its_own_border_and_no_other() {
     ));
     let over = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
     let home = cells.england.submit(&Draft::new("m2", TO)).await;
-    let row = cells.england.until(over, State::Parked).await;
+    let row = cells.england.until(over, State::Held).await;
     assert_eq!(row.referral.lifecycle.reason().unwrap().known(), Some(Code::TenantCut));
+    assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id("wales/1")));
     cells.england.until(home, State::Routed).await;
     assert!(wales.ledger.get(&over).unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_nations_cut_kept_out_goes_on_when_that_cut_ends() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let cut = cut_of("wales/1", FROM, Direction::Both, in_seconds(3_600));
+    let mut there = Switch::new(&wales.cuts, directory(OnDeadline::Return));
+    let mut here = Switch::new(&cells.england.cuts, directory(OnDeadline::Return));
+    there.cut(cut.clone());
+    // England hears of it, and it closes nothing in England.
+    here.carried(cut);
+    let over = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    let home = cells.england.submit(&Draft::new("m2", TO)).await;
+    cells.england.until(over, State::Held).await;
+    cells.england.until(home, State::Routed).await;
+    for switch in [&mut there, &mut here] {
+        switch.restore("wales/1", in_seconds(7_200));
+    }
+    cells.england.until(over, State::Carried).await;
+    let mut receiver = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    receiver.grant(4, 1).await;
+    assert_eq!(receiver.handed_over().await.referral_id, over.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_carried_is_set_aside_at_home_and_the_far_answer_still_counts() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    // The door takes it, and its answer does not come: the log of Wales stands still.
+    wales.meddled.stop("in.england.sender");
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    wales.meddled.waiting(1).await;
+    let is_carrying =
+        || cells.england.ledger.get(&id).unwrap().is_some_and(|row| row.referral.lifecycle.is_carrying());
+    let cut = from_sender(in_seconds(-60));
+    Switch::new(&cells.england.cuts, directory(OnDeadline::Return)).cut(cut.clone());
+    cells.england.until(id, State::Quarantined).await;
+    assert!(is_carrying(), "it is forgotten that Wales may have it");
+    // It has it, and is not told of the cut yet; then it is.
+    wales.meddled.go_on();
+    wales.until(id, State::Routed).await;
+    cells.england.until(id, State::Carried).await;
+    Switch::new(&wales.cuts, directory(OnDeadline::Return)).carried(cut);
+    wales.until(id, State::Quarantined).await;
+    cells.england.until(id, State::Quarantined).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,5 +10,6 @@ mod nodes;
 mod notices;
 mod orders;
 mod races;
+mod side_doors;
 mod sidecar;
 mod switch;

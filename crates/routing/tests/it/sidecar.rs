@@ -33,6 +33,17 @@ impl Sidecar {
         panic!("no node took {tenant}'s stream");
     }
 
+    /// A stream, unless it is refused.
+    pub(crate) async fn try_connect(keys: &Keys, cell: &Cell, tenant: &str, inbox: &str) -> Option<Self> {
+        let dialer = Dialer::new(&keys.issue(&format!("bulkhead://{tenant}"), None)).unwrap();
+        let channel = dialer.channel(&cell.address, &server_name(cell.nation)).unwrap();
+        let (up, frames) = mpsc::channel(64);
+        let hello = v1::Hello { inbox_id: inbox.into(), software: "test".into() };
+        up.send(frame(receive_request::Frame::Hello(hello))).await.unwrap();
+        let response = DeliveryClient::new(channel).receive(ReceiverStream::new(frames)).await.ok()?;
+        Some(Self { up, down: response.into_inner(), offers: Vec::new() })
+    }
+
     /// Opens a stream and says nothing.
     pub(crate) async fn silent(keys: &Keys, cell: &Cell, tenant: &str) -> Self {
         let dialer = Dialer::new(&keys.issue(&format!("bulkhead://{tenant}"), None)).unwrap();
@@ -62,6 +73,12 @@ impl Sidecar {
     pub(crate) async fn grant(&self, any: u32, emergency: u32) {
         let credit = v1::Credit { any, emergency, taking: true };
         self.up.send(frame(receive_request::Frame::Credit(credit))).await.unwrap();
+    }
+
+    /// As `grant`, on a stream that may have ended.
+    pub(crate) async fn try_grant(&self, any: u32) {
+        let credit = v1::Credit { any, emergency: 1, taking: true };
+        self.up.send(frame(receive_request::Frame::Credit(credit))).await.ok();
     }
 
     pub(crate) async fn frame(&mut self) -> receive_response::Frame {
@@ -103,6 +120,18 @@ impl Sidecar {
             let last = matches!(frame.frame, Some(receive_response::Frame::HandOver(_)));
             assert!(!last, "a hand-over: {frame:?}");
         }
+    }
+
+    /// The referrals whose last frame comes until nothing has come for a while, or the stream has ended.
+    pub(crate) async fn all_handed_over(&mut self) -> Vec<String> {
+        let wait = Duration::from_millis(700);
+        let mut handed_over = Vec::new();
+        while let Ok(Ok(Some(response))) = tokio::time::timeout(wait, self.down.message()).await {
+            if let Some(receive_response::Frame::HandOver(last)) = response.frame {
+                handed_over.push(last.referral_id);
+            }
+        }
+        handed_over
     }
 
     pub(crate) async fn recall_answered(&self, recall: &v1::Recall, recalled: bool) {
@@ -179,6 +208,12 @@ impl Sidecar {
             answer: "AR".into(),
         };
         self.up.send(frame(receive_request::Frame::NoticeTaken(taken))).await.unwrap();
+    }
+
+    /// Not now: again after so many milliseconds.
+    pub(crate) async fn retry_after(&self, offer: &v1::Offer, after_ms: u32) {
+        let retry = v1::Retry { after_ms, cause: "busy".into(), spends_budget: false };
+        self.answer(offer, outcome::Result::Retry(retry)).await;
     }
 
     pub(crate) async fn retry(&self, offer: &v1::Offer, spends_budget: bool) {

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 pub(crate) struct Switch {
     cuts: watch::Sender<Arc<Cuts>>,
     next: u64,
+    /// It speaks of another nation's cut.
+    carries: bool,
 }
 
 /// An instant so many seconds from now.
@@ -42,7 +44,7 @@ pub(crate) fn cut_of(id: &str, tenant: &str, direction: Direction, since: Timest
 impl Switch {
     pub(crate) fn new(cuts: &watch::Sender<Arc<Cuts>>, directory: Arc<Directory>) -> Self {
         cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory));
-        Self { cuts: cuts.clone(), next: 100 }
+        Self { cuts: cuts.clone(), next: 100, carries: false }
     }
 
     /// Places from there on: another switch spoke before.
@@ -74,6 +76,7 @@ impl Switch {
 
     /// As the home nation's, in another cell.
     pub(crate) fn carried(&mut self, cut: Cut) {
+        self.carries = true;
         let (id, at) = (cut.id.clone(), cut.since);
         self.say(&id, "duty", Word::Made(Box::new(cut)), at, true);
     }
@@ -91,8 +94,28 @@ impl Switch {
         }
     }
 
+    /// Now.
+    pub(crate) fn say_now(&mut self, cut: &str, by: &str, word: Word) {
+        let carried = self.carries;
+        self.say(&cut_id(cut), by, word, Timestamp::now(), carried);
+    }
+
+    /// The way back up to the canary stage, half an hour ago, for that one alone.
+    pub(crate) fn opens_for(&mut self, cut: &str, with: &str) {
+        let steps = [
+            ("duty", Step::Proposed { certificates: vec![] }),
+            ("lead", Step::Approved),
+            ("duty", Step::Canary { with: vec![TenantId::parse(with).unwrap()] }),
+        ];
+        let carried = self.carries;
+        for (by, step) in steps {
+            self.say(&cut_id(cut), by, Word::Step(step), in_seconds(-1_800), carried);
+        }
+    }
+
     /// The whole way back at that time.
     pub(crate) fn restore(&mut self, cut: &str, at: Timestamp) {
+        let carried = self.carries;
         let steps = [
             ("duty", Step::Proposed { certificates: vec![] }),
             ("lead", Step::Approved),
@@ -101,7 +124,7 @@ impl Switch {
             ("duty", Step::Full),
         ];
         for (by, step) in steps {
-            self.say(&cut_id(cut), by, Word::Step(step), at, false);
+            self.say(&cut_id(cut), by, Word::Step(step), at, carried);
         }
     }
 

@@ -289,7 +289,8 @@ fn decisions_of_the_origin() -> Vec<(&'static str, Record)> {
         at: at("2026-03-01T12:00:04Z"),
         omissions: vec![],
     };
-    let refused = Event::BorderRefused { nation, reason: reason(Code::BorderRefused, "not granted there") };
+    let refused =
+        Event::BorderRefused { nation, cut: None, reason: reason(Code::BorderRefused, "not granted there") };
     vec![
         ("event-routed", decision(0, routed.clone(), Some(facts()), source())),
         ("event-routed--plain", decision(0, routed, Some(plain_facts()), None)),

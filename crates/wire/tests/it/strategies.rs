@@ -195,7 +195,11 @@ fn event() -> BoxedStrategy<Event> {
         (nation(), tenant(), place()).prop_map(|(nation, to, bytes)| Event::ToBorder { nation, to, bytes }),
         nation().prop_map(|nation| Event::Carrying { nation }),
         nation().prop_map(|nation| Event::Carried { nation }),
-        (nation(), reason()).prop_map(|(nation, reason)| Event::BorderRefused { nation, reason }),
+        (nation(), option::of(cut_id()), reason()).prop_map(|(nation, cut, reason)| Event::BorderRefused {
+            nation,
+            cut,
+            reason
+        }),
         (tenant(), text(), place(), reason()).prop_map(|(to, service, bytes, reason)| Event::Diverted {
             to,
             service,
