@@ -66,34 +66,30 @@ async fn r23_nor_of_what_is_quarantined_released_and_recalled() {
     fs::write(&file, &document).unwrap();
     let file = file.display().to_string();
 
-    // Its receiver is down, so that it waits; then its sender is cut off.
-    let system = country.dev().tenant(HERE).unwrap().simulator.http;
-    let down = http::put(system, "/behaviour", &json!({ "answer": "down" })).await.unwrap();
-    assert_eq!(down.status, 200, "{}", down.text());
-    // Once its sidecar knows, it grants no credit.
-    eventually("its sidecar knows", async || {
-        let said = country.bulkhead(&["status", "--output", "json"]).await;
-        let status: serde_json::Value = serde_json::from_str(&said.stdout).ok()?;
-        let nations = status["nations"].as_array()?.iter();
-        let mut tenants = nations.filter_map(|nation| nation["tenants"].as_array()).flatten();
-        tenants.any(|one| one["tenant"] == HERE && one["taking"] == false).then_some(())
-    })
-    .await;
-    let send = ["send", &file, "--from", FROM, "--to", "england/riverside-ooh"];
+    // It waits for its receiver, which is cut off; meanwhile its sender is, too.
+    let cut = async |scope: &str, direction: &str, since: &str| {
+        let cut = ["cut", scope, "--direction", direction, "--since", since, "--reason", "seen", "--yes"];
+        let told = country.asked(&[&cut[..], &["--as", "england-duty"]].concat()).await;
+        told["cut_id"].as_str().unwrap().to_owned()
+    };
+    let of_receiver = cut(HERE, "to", "now").await;
+    let send = ["send", &file, "--from", FROM, "--to", "england/riverside-ooh", "--priority", "routine"];
     let sent = country.asked(&send).await;
     let id = sent["files"][0]["referral_id"].as_str().unwrap().to_owned();
-    let cut = ["cut", FROM, "--reason", "seen", "--since", "2h", "--yes", "--as", "england-duty"];
-    let cut = country.asked(&cut).await["cut_id"].as_str().unwrap().to_owned();
+    let of_sender = cut(FROM, "both", "2h").await;
+    let withdraw = ["cuts", "withdraw", &of_receiver, "--reason", "a mistake", "--yes", "--as"];
+    for who in ["england-duty", "england-lead"] {
+        country.asked(&[&withdraw[..], &[who]].concat()).await;
+    }
     let state = async || {
         let traced = country.asked(&["trace", &id]).await;
         traced["referral"]["state"].as_str().unwrap().to_owned()
     };
     eventually("it is in quarantine", async || (state().await == "quarantined").then_some(())).await;
-    let release = ["quarantine", "release", &cut, &id, "--yes", "--as"];
+    let release = ["quarantine", "release", "--cut", &of_sender, &id, "--yes", "--as"];
     for who in ["england-duty", "england-lead"] {
         country.asked(&[&release[..], &[who]].concat()).await;
     }
-    http::put(system, "/behaviour", &json!({})).await.unwrap();
     country.until_received(HERE, 2).await;
     let log = country.start.log_file();
     assert!(country.world.stop().await.unwrap().success());
