@@ -12,11 +12,15 @@ use bulkhead_wire::{time_from_wire, v1};
 use jiff::Timestamp;
 use rcgen::KeyPair;
 use ring::signature::Ed25519KeyPair;
+use tonic::Code;
 use tonic::transport::Channel;
 
 use super::NATION;
 use crate::keys::server_name;
 
+/// How often a command is sent again whose outcome nobody knows, and after how long.
+const TRIES: usize = 20;
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long a signed command may wait.
 const LIFE: Duration = Duration::from_secs(60);
 
@@ -125,7 +129,16 @@ impl Operator {
         let scope = HeaderScope::Of(Scope::Tenant(TenantId::parse(tenant)?));
         let command = Command::Withdraw { cut: made.id.clone(), reason: "a bench".into() };
         let fact = self.sign(command, scope, made.position, Timestamp::now());
-        self.at(node)?.command(v1::CommandRequest { fact: Some(fact) }).await?;
-        Ok(())
+        let mut tries = 0;
+        loop {
+            let request = v1::CommandRequest { fact: Some(fact.clone()) };
+            match self.at(node + tries)?.command(request).await {
+                Ok(_) => return Ok(()),
+                // Nobody knows whether it is in the log: it is the same fact when it is sent again.
+                Err(status) if status.code() == Code::Unavailable && tries < TRIES => tries += 1,
+                Err(status) => return Err(status.into()),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
