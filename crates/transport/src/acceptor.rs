@@ -174,7 +174,10 @@ impl Acceptor {
             Ok(Ok(tls)) => tls,
             Ok(Err((error, tcp))) => {
                 self.count(Outcome::Failed);
-                self.doorkeeper.refused(remote.ip(), Instant::now());
+                // Who only looks whether the port is open, as load balancers do, was not refused.
+                if error.kind() == io::ErrorKind::InvalidData {
+                    self.doorkeeper.refused(remote.ip(), Instant::now());
+                }
                 debug!(node = &*self.node, %remote, %error, "a handshake failed");
                 close_gently(tcp).await;
                 return None;
