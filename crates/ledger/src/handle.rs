@@ -265,9 +265,10 @@ impl Ledger {
         self.read("asking what is due", |connection| query::due(connection, now, decides, limit))
     }
 
-    /// The newest referral of that case in this cell, by the place of its newest attempt's facts in the events.
-    pub fn last_of_case(&self, case: &CaseKey) -> Result<Option<ReferralId>, Error> {
-        self.read("reading a case", |connection| query::last_of_case(connection, case))
+    /// The newest referral of that case in this cell beside this one, by the place of its newest attempt's facts in
+    /// the events: what this one comes after, be it new or a new attempt.
+    pub fn last_of_case(&self, case: &CaseKey, beside: &ReferralId) -> Result<Option<ReferralId>, Error> {
+        self.read("reading a case", |connection| query::last_of_case(connection, case, beside))
     }
 
     /// The first cancel that follows this referral in its case and is not handed over.

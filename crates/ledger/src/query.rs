@@ -208,11 +208,15 @@ pub(crate) fn due(
     Ok(due)
 }
 
-/// The newest of that case.
-pub(crate) fn last_of_case(connection: &Connection, case: &CaseKey) -> Result<Option<ReferralId>, Error> {
-    let query = "SELECT id FROM referral WHERE case_key = ?1
+/// The newest of that case beside this one.
+pub(crate) fn last_of_case(
+    connection: &Connection,
+    case: &CaseKey,
+    beside: &ReferralId,
+) -> Result<Option<ReferralId>, Error> {
+    let query = "SELECT id FROM referral WHERE case_key = ?1 AND id <> ?2
                  ORDER BY facts_offset DESC, facts_partition DESC LIMIT 1";
-    Ok(ids(connection, query, [case_text(case)])?.pop())
+    Ok(ids(connection, query, params![case_text(case), beside.as_bytes()])?.pop())
 }
 
 /// The claim in force on a shard.

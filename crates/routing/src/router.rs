@@ -160,7 +160,7 @@ impl Router {
         if self.cases.contains_key(&case) {
             self.finish().await?;
         }
-        let predecessor = self.shared.parts.ledger.last_of_case(&case)?.filter(|id| *id != accepted.id);
+        let predecessor = self.shared.parts.ledger.last_of_case(&case, &accepted.id)?;
         let facts = facts_of(&accepted, predecessor, from);
         match self.standing(&accepted)? {
             Standing::Repeat => {

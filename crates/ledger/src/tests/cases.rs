@@ -29,7 +29,8 @@ async fn a_later_one_of_a_case_waits_until_the_former_is_settled() {
     soon(bell.notified()).await;
     assert_eq!(waiting(&cell, Priority::Routine), [id("m-2"), id("m-3")]);
     let key = case_key(&origin(), &in_case("x", "c", None).envelope);
-    assert_eq!(cell.ledger.last_of_case(&key).unwrap(), Some(id("m-2")));
+    assert_eq!(cell.ledger.last_of_case(&key, &id("m-9")).unwrap(), Some(id("m-2")));
+    assert_eq!(cell.ledger.last_of_case(&key, &id("m-2")).unwrap(), Some(id("m-1")), "a new attempt of it");
 }
 
 #[tokio::test]
@@ -83,7 +84,7 @@ async fn one_sent_again_stands_behind_those_that_came_meanwhile() {
     let row = cell.ledger.get(&id("m-1")).unwrap().unwrap();
     assert_eq!((row.facts.envelope.attempt, row.referral.custody), (2, 3));
     let key = case_key(&origin(), &row.facts.envelope);
-    assert_eq!(cell.ledger.last_of_case(&key).unwrap(), Some(id("m-1")));
+    assert_eq!(cell.ledger.last_of_case(&key, &id("m-9")).unwrap(), Some(id("m-1")));
     cell.finish("m-2").await;
     assert_eq!(waiting(&cell, Priority::Routine), [id("m-1")]);
 }

@@ -132,6 +132,28 @@ async fn a_withdrawal_before_its_referral_cancels_what_arrives_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_attempt_comes_after_those_of_its_case_that_were_there_before() {
+    let england = England::start(OnDeadline::Return).await;
+    let first = england.cell.submit(&Draft { case: Some("c"), ..Draft::new("m1", TO) }).await;
+    england.cell.until(first, State::Routed).await;
+    let draft = Draft { case: Some("c"), ..Draft::new("m2", TO) };
+    england.cell.withdraw(&draft, 1).await;
+    let second = england.cell.submit(&draft).await;
+    england.cell.until(second, State::Cancelled).await;
+    england.cell.submit(&Draft { attempt: 2, ..draft }).await;
+    england.cell.until(second, State::Routed).await;
+
+    let mut sidecar = receiver(&england, "i").await;
+    sidecar.grant(4, 1).await;
+    for expected in [first, second] {
+        let offer = sidecar.handed_over().await;
+        assert_eq!(offer.referral_id, expected.to_string());
+        sidecar.nothing_comes().await;
+        sidecar.acknowledged(&offer).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_that_overtakes_its_request_settles_both() {
     let england = England::start(OnDeadline::Return).await;
     let request = england.cell.submit(&Draft { case: Some("c"), ..Draft::new("m1", TO) }).await;
