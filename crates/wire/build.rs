@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 7] = ["types", "ingest", "referrals", "delivery", "border", "records", "control"];
+const FILES: [&str; 8] = ["types", "cuts", "ingest", "referrals", "delivery", "border", "records", "control"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../proto");

@@ -109,6 +109,7 @@ impl Cell {
                 cuts: cuts.clone(),
                 node: node.clone(),
                 nation,
+                pending_cuts: Arc::new(Vec::new),
                 presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
                 lease: Lease::always(),
                 pulses: watch::channel(Arc::default()).1,

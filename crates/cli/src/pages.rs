@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 44] = pages![
+pub const PAGES: [Page; 51] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -72,6 +72,13 @@ pub const PAGES: [Page; 44] = pages![
     "BH0208" "NOT_CONNECTED",
     "BH0209" "NOT_TAKING",
     "BH0210" "REJECTED",
+    "BH0211" "CUT_IN_FORCE",
+    "BH0212" "CUT_UNCONFIRMED",
+    "BH0213" "CUT_WAITS",
+    "BH0214" "HELD",
+    "BH0215" "QUARANTINED",
+    "BH0216" "UNKNOWN",
+    "BH0217" "NOT_RECALLED",
 ];
 
 impl Page {

@@ -63,3 +63,21 @@ pub(crate) fn referral(state: State) -> v1::Referral {
         ..v1::Referral::default()
     }
 }
+
+/// A cut in force, made an hour before the sample's now.
+pub(crate) fn cut(id: &str, scope: &str) -> v1::CutSummary {
+    v1::CutSummary {
+        cut_id: id.into(),
+        scope: scope.into(),
+        direction: "both".into(),
+        stage: "in-force".into(),
+        active: true,
+        since: Some(time_to_wire(at("06:00:00"))),
+        made_at: Some(time_to_wire(at("08:01:00"))),
+        position: 57,
+        by: "wales/wales-duty".into(),
+        reason: "credentials seen for sale".into(),
+        tenants: vec![scope.into()],
+        ..v1::CutSummary::default()
+    }
+}

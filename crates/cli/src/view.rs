@@ -14,7 +14,7 @@ use crate::screen::Paint;
 
 mod cut;
 
-pub(crate) use cut::{Account, Cut, Forced, Planned};
+pub(crate) use cut::{Account, Cut, Forced, Kept, Planned};
 
 /// Which world was asked: it stands first in every document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,6 +80,10 @@ pub struct Referral {
     pub custody: u32,
     pub omissions: Vec<String>,
     pub alerts: Vec<String>,
+    /// The cut for which it is set aside, or its outcome not known.
+    pub cut: Option<String>,
+    /// Who decides what next.
+    pub next: Option<String>,
 }
 
 /// An address as a protocol writes it.
@@ -178,6 +182,8 @@ impl Referral {
             custody: wire.custody,
             omissions: wire.omissions.clone(),
             alerts: wire.alerts.clone(),
+            cut: stated(&wire.cut),
+            next: stated(&wire.next),
         }
     }
 
@@ -283,6 +289,6 @@ pub(crate) fn moment(at: Option<prost_types::Timestamp>) -> Option<Timestamp> {
     at.and_then(time_from_wire)
 }
 
-fn stated(text: &str) -> Option<String> {
+pub(crate) fn stated(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bulkhead_ledger::{Error, Ledger};
-use bulkhead_model::{Cut, CutCourse, CutId, Directory, State, TenantId};
+use bulkhead_model::{CutCourse, CutId, State, TenantId};
 use bulkhead_wire::v1::{CutAccount, CutProposal, CutStep, CutSummary, HandedOver, StateCount};
-use bulkhead_wire::{state_to_wire, time_to_wire};
+use bulkhead_wire::{cut_to_wire, pending_cut_to_wire, state_to_wire, time_to_wire};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -17,54 +17,19 @@ const LISTED: usize = 1_000;
 
 /// One cut as it stands.
 pub(crate) fn summary(authority: &Authority, course: &CutCourse) -> Option<CutSummary> {
-    let cut = course.cut()?;
-    let made = course.made();
-    let wide = cut.scope.is_wide();
-    Some(CutSummary {
-        stage: course.stage().as_str().to_owned(),
-        active: course.stage().is_active(),
-        made_at: made.map(|stamp| time_to_wire(stamp.judged().at)),
-        position: made.map_or(0, |stamp| stamp.judged().position),
-        confirmed_by: course.confirmed().map(|(by, _)| by.to_string()).unwrap_or_default(),
-        unconfirmed: wide && course.stage().is_active() && course.confirmed().is_none(),
-        carried: made.is_some_and(|stamp| stamp.home.is_some()),
-        ..described(cut, authority.directory())
-    })
+    cut_to_wire(course, authority.directory())
 }
 
 /// A cut that waits for a second person.
 pub(crate) fn pending(authority: &Authority, id: &CutId) -> Option<CutSummary> {
     let cut = authority.pending().find(|cut| cut.id == *id)?;
-    Some(CutSummary { stage: "pending".into(), unconfirmed: true, ..described(cut, authority.directory()) })
+    Some(pending_cut_to_wire(cut, authority.directory()))
 }
 
 /// One cut, wherever it is.
 pub(crate) fn any(authority: &Authority, id: &CutId) -> Option<CutSummary> {
     let course = authority.cuts().course(id).and_then(|course| summary(authority, course));
     course.or_else(|| pending(authority, id))
-}
-
-/// Whom a cut covers: those that its plan named, and those that its scope names now.
-pub(crate) fn covered(cut: &Cut, directory: &Directory) -> Vec<TenantId> {
-    let mut tenants = cut.scope.tenants(directory);
-    tenants
-        .extend(cut.tenants.iter().filter(|tenant| !tenants.contains(tenant)).cloned().collect::<Vec<_>>());
-    tenants.sort();
-    tenants
-}
-
-fn described(cut: &Cut, directory: &Directory) -> CutSummary {
-    CutSummary {
-        cut_id: cut.id.to_string(),
-        scope: cut.scope.to_string(),
-        direction: cut.direction.as_str().to_owned(),
-        since: Some(time_to_wire(cut.since)),
-        by: cut.by.to_string(),
-        reason: cut.reason.clone(),
-        drain_clean: cut.drain_clean,
-        tenants: covered(cut, directory).iter().map(ToString::to_string).collect(),
-        ..CutSummary::default()
-    }
 }
 
 /// What of an account is known without the ledger.
@@ -89,7 +54,7 @@ impl Said {
             proposal: timeline.and_then(|timeline| timeline.proposal.as_ref()).map(proposal),
             ..CutAccount::default()
         };
-        Some(Self { account, tenants: covered(cut, authority.directory()), suspect: cut.since..back })
+        Some(Self { account, tenants: cut.covered(authority.directory()), suspect: cut.since..back })
     }
 
     /// With what the ledger knows. Takes milliseconds and more on a large ledger.

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use crate::Service;
 use crate::caller::{self, Viewer};
 use crate::lookup::Found;
+use crate::next;
 use crate::service::Shared;
 use crate::show;
 use crate::submit::ledger_refusal;
@@ -120,6 +121,7 @@ impl Shared {
         if let Found::Shown(row) = found {
             let steps = self.parts.ledger.trace(&row.id).map_err(|error| ledger_refusal(&error))?;
             referral.steps = steps.iter().map(show::step).collect();
+            referral.next = next::about_referral(row, &self.cuts());
         }
         Ok(referral)
     }

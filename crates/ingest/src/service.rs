@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::Log;
-use bulkhead_model::{Cuts, Directory, Nation, Presence, Pulses, TenantId};
+use bulkhead_model::{Cut, Cuts, Directory, Nation, Presence, Pulses, TenantId};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::MAX_MESSAGE;
 use bulkhead_wire::status::Refusal;
@@ -40,6 +40,8 @@ pub struct Parts {
     pub directory: watch::Receiver<Arc<Directory>>,
     /// Who is cut off.
     pub cuts: watch::Receiver<Arc<Cuts>>,
+    /// The cuts that wait for a second person and close nothing yet.
+    pub pending_cuts: Arc<dyn Fn() -> Vec<Cut> + Send + Sync>,
     /// What the nodes of the cell say of themselves.
     pub pulses: watch::Receiver<Arc<Pulses>>,
     /// This node's name.

@@ -9,6 +9,7 @@ use bulkhead_wire::{state_to_wire, time_to_wire};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::caller::Viewer;
+use crate::cut_status;
 use crate::service::Shared;
 
 /// From when on an expiring certificate needs a person.
@@ -33,6 +34,13 @@ impl Shared {
             alerts.extend(of_sidecar(&status, presence.get(&tenant.id), alone, now));
             tenants.push(status);
         }
+        // A tenant hears of cuts by the notices on its own stream.
+        let of_cuts = viewer.tenant().is_none();
+        let (cuts, pulses) = match of_cuts {
+            true => (self.cut_statuses(now)?, self.node_pulses()),
+            false => (vec![], vec![]),
+        };
+        alerts.extend(cut_status::alerts(&cuts));
         alerts.sort_by_key(|(rank, _)| *rank);
         let node = NodeStatus {
             name: self.parts.node.clone(),
@@ -44,6 +52,8 @@ impl Shared {
             nodes: vec![node],
             tenants,
             alerts: alerts.into_iter().map(|(_, alert)| alert).collect(),
+            cuts,
+            pulses,
         })
     }
 
@@ -69,6 +79,7 @@ impl Shared {
             next_due: self.parts.ledger.next_due(tenant)?.map(time_to_wire),
             spooled: seen.spooled,
             credential_expires: seen.credential_expires.map(time_to_wire),
+            cut: self.cuts().covering(tenant).map(ToString::to_string).unwrap_or_default(),
         })
     }
 }
@@ -82,25 +93,25 @@ fn by_state<'a>(counts: impl Iterator<Item = &'a Count>) -> Vec<StateCount> {
     present.map(|(state, count)| StateCount { state: state_to_wire(state) as i32, count }).collect()
 }
 
-/// The order in which a person should look.
+/// The order in which a person should look; cuts have 0 and 5.
 fn worst_first(code: AlertCode) -> u8 {
     match code {
-        AlertCode::Overdue => 0,
-        AlertCode::ReturnPending => 1,
-        AlertCode::NotRecalled => 2,
-        AlertCode::Unknown => 3,
-        AlertCode::Rejected => 4,
-        AlertCode::Held => 5,
-        AlertCode::Parked => 6,
-        AlertCode::Quarantined => 7,
-        AlertCode::SentAfterAll => 8,
-        AlertCode::CarriedUnknown => 9,
-        AlertCode::Unanswered => 10,
+        AlertCode::Overdue => 1,
+        AlertCode::ReturnPending => 2,
+        AlertCode::NotRecalled => 3,
+        AlertCode::Unknown => 4,
+        AlertCode::Rejected => 6,
+        AlertCode::Held => 7,
+        AlertCode::Parked => 8,
+        AlertCode::Quarantined => 9,
+        AlertCode::SentAfterAll => 10,
+        AlertCode::CarriedUnknown => 11,
+        AlertCode::Unanswered => 12,
     }
 }
 
-const SIDECAR: u8 = 11;
-const CREDENTIAL: u8 = 12;
+const SIDECAR: u8 = 13;
+const CREDENTIAL: u8 = 14;
 
 fn of_referrals(count: &AlertCount) -> Alert {
     let (subject, number) = (count.subject.to_string(), count.count);
@@ -169,7 +180,8 @@ fn of_sidecar(
     };
     let mut alerts = Vec::new();
     let waiting = status.waiting_emergency + status.waiting_urgent + status.waiting_routine;
-    if waiting > 0 && alone && !status.connected {
+    let is_cut = !status.cut.is_empty();
+    if waiting > 0 && alone && !is_cut && !status.connected {
         let text = format!(
             "{waiting} wait for {subject}, whose sidecar is not connected: see that it runs and reaches the broker"
         );

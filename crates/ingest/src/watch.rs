@@ -17,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tonic::Status;
 
 use crate::caller::Viewer;
+use crate::cut_watch;
 use crate::limits::{Permit, place};
 use crate::service::Shared;
 use crate::show;
@@ -59,6 +60,10 @@ impl Shared {
     ) -> Result<BoxStream<'static, Result<WatchEventsResponse, Status>>, Status> {
         let place = self.watch_place(&viewer)?;
         let (changes, drain) = (self.parts.ledger.changes(), self.parts.drain.clone());
+        let of_cuts = match &viewer {
+            Viewer::Tenant(_) => stream::empty().boxed(),
+            Viewer::Operator => cut_watch::changes(&self.parts, tenant.clone()),
+        };
         let wanted = move |change: &Change| {
             let concerns = |viewer: &Viewer| viewer.sees(&change.origin, change.destination.as_ref());
             concerns(&viewer) && tenant.clone().map(Viewer::Tenant).is_none_or(|tenant| concerns(&tenant))
@@ -76,6 +81,11 @@ impl Shared {
                 }
             }
         });
+        // When the referrals' events end, so does the watch.
+        let events = events.map(Some).chain(stream::once(std::future::ready(None)));
+        let events = stream::select(events, of_cuts.map(|cut| Some(Ok(cut))))
+            .take_while(|event| std::future::ready(event.is_some()));
+        let events = events.filter_map(std::future::ready);
         Ok(events.take_until(async move { drain.started().await }).boxed())
     }
 
@@ -141,6 +151,7 @@ fn event(change: &Change) -> WatchEventsResponse {
         destination: change.destination.as_ref().map(ToString::to_string).unwrap_or_default(),
         state: state_to_wire(change.state) as i32,
         step: Some(show::step(&change.step)),
+        cut: None,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use bulkhead_model::{CutId, ReferralId, State, TenantId};
+use jiff::Timestamp;
 use rusqlite::params;
 
-use crate::columns::id_of;
+use crate::columns::{id_of, micros};
 use crate::query::{ids, rows};
-use crate::schema::failed;
+use crate::schema::{NO_DEADLINE, failed};
 use crate::store::View;
-use crate::{Error, Row};
+use crate::{AsideCount, Error, Row};
 
 /// What this tenant sent and is free to be set aside.
 pub(crate) fn open_from(view: &View<'_>, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
@@ -55,4 +56,33 @@ pub(crate) fn aside(
         Ok(chosen)
     };
     rows(view, &choose().map_err(failed("looking for what is set aside"))?)
+}
+
+/// How many are set aside or unknown, by cut and state, and what of them is due.
+pub(crate) fn counts(view: &View<'_>, now: Timestamp) -> Result<Vec<AsideCount>, Error> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let next_due: Option<i64> = row.get(4)?;
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, next_due))
+    };
+    let found = view
+        .prepare_cached(
+            "SELECT cut, state, count(*), sum(deadline <= ?1),
+                 min(CASE WHEN deadline > ?1 AND deadline < ?2 THEN deadline END)
+             FROM referral INDEXED BY aside WHERE cut IS NOT NULL GROUP BY cut, state",
+        )
+        .and_then(|mut query| {
+            let found = query.query_map(params![micros(now), NO_DEADLINE], read)?;
+            found.collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .map_err(failed("counting what is set aside"))?;
+    let counts = found.into_iter().filter_map(|(cut, state, count, overdue, next_due)| {
+        Some(AsideCount {
+            cut: CutId::parse(&cut).ok()?,
+            state: State::parse(&state)?,
+            count,
+            overdue,
+            next_due: next_due.and_then(|micros| Timestamp::from_microsecond(micros).ok()),
+        })
+    });
+    Ok(counts.collect())
 }

@@ -16,7 +16,8 @@ use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, Change, Count, Error, Filter, Row, Step, Waiting, account, aside, query, store, waiting,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Waiting, account, aside, query, store,
+    waiting,
 };
 
 /// What a ledger is made with.
@@ -197,6 +198,11 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
         self.read("asking what is set aside", |connection| aside::aside(connection, cut, state, skip, limit))
+    }
+
+    /// How many each cut keeps: held, quarantined, of unknown outcome; and what of these is due.
+    pub fn aside_counts(&self, now: Timestamp) -> Result<Vec<AsideCount>, Error> {
+        self.read("counting", |connection| aside::counts(connection, now))
     }
 
     /// Those that were offered to this tenant and neither taken nor refused: after a crash they are offered again.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_model::{Lane, Nation, Place, Priority, Referral, ReferralId, State, TenantId};
+use bulkhead_model::{CutId, Lane, Nation, Place, Priority, Referral, ReferralId, State, TenantId};
 use bulkhead_wire::Facts;
 use jiff::Timestamp;
 
@@ -91,6 +91,21 @@ pub struct Count {
     pub state: State,
     /// How many; never 0.
     pub count: u64,
+}
+
+/// How many referrals one cut keeps in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsideCount {
+    /// The cut.
+    pub cut: CutId,
+    /// Held, quarantined or unknown.
+    pub state: State,
+    /// How many; never 0.
+    pub count: u64,
+    /// Of these: past their deadline.
+    pub overdue: u64,
+    /// The earliest deadline that is still to come.
+    pub next_due: Option<Timestamp>,
 }
 
 /// What may need a person.

@@ -28,6 +28,8 @@ pub fn referral_to_wire(row: &Row) -> v1::Referral {
         steps: vec![],
         omissions: referral.omissions.clone(),
         alerts: sent_after_all.then(|| SENT_AFTER_ALL.to_owned()).into_iter().collect(),
+        cut: referral.lifecycle.cut().map(ToString::to_string).unwrap_or_default(),
+        next: String::new(),
     }
 }
 

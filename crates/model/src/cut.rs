@@ -131,6 +131,18 @@ pub struct Cut {
     pub reason: String,
 }
 
+impl Cut {
+    /// Whom it covers: those that its plan named, and those that its scope names in this directory.
+    pub fn covered(&self, directory: &Directory) -> Vec<TenantId> {
+        let mut tenants = self.scope.tenants(directory);
+        let named = self.tenants.iter().filter(|tenant| !tenants.contains(tenant));
+        let named: Vec<_> = named.cloned().collect();
+        tenants.extend(named);
+        tenants.sort();
+        tenants
+    }
+}
+
 /// A step of the way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

@@ -347,6 +347,12 @@ impl Cuts {
         self.gates.by_tenant.keys().cloned().collect::<Vec<_>>().into_iter()
     }
 
+    /// A cut that covers this tenant now: one that is closed, if there is one.
+    pub fn covering(&self, tenant: &TenantId) -> Option<&CutId> {
+        let over = || self.gates.over(tenant).iter().filter(|gate| gate.is_active);
+        over().find(|gate| gate.is_closed).or_else(|| over().next()).map(|gate| &gate.id)
+    }
+
     /// Whether some cut covers this tenant now, at whatever stage and in whatever direction.
     pub fn touches(&self, tenant: &TenantId) -> bool {
         self.gates.over(tenant).iter().any(|gate| gate.is_active)

@@ -4,6 +4,7 @@
 
 mod accepted;
 pub mod audit;
+mod cut;
 mod envelope;
 mod event;
 pub mod fact;
@@ -23,6 +24,7 @@ pub mod v1 {
 }
 
 pub use accepted::{Accepted, provenance};
+pub use cut::{cut_to_wire, pending_cut_to_wire};
 pub use envelope::{
     address_from_wire, address_to_wire, envelope_from_wire, envelope_to_wire, kind_from_wire, kind_to_wire,
     priority_from_wire, priority_to_wire,

@@ -158,7 +158,7 @@ impl Node {
             Sentry::new(log.clone(), config.nation, config.routing.node.clone(), following.book.clone());
         let sentry_drain = last.clone();
         followers.spawn(async move { Ok(sentry.run(sentry_drain).await?) });
-        let ingest = ingest(&config, routing_parts, &routing, health.clone(), alarm, &drain);
+        let ingest = ingest(&config, routing_parts, &routing, &following, health.clone(), alarm, &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
@@ -207,10 +207,12 @@ fn ingest(
     config: &NodeConfig,
     with: Parts,
     routing: &Routing,
+    following: &Following,
     health: Health,
     alarm: Alarm,
     drain: &Drain,
 ) -> Ingest {
+    let book = following.book.clone();
     let board = routing.board();
     let owned = routing.owned();
     Ingest::new(
@@ -220,6 +222,7 @@ fn ingest(
             ledger: with.ledger,
             directory: with.directory,
             cuts: with.cuts,
+            pending_cuts: Arc::new(move || book.ask(|authority| authority.pending().cloned().collect())),
             pulses: with.pulses,
             lease: with.lease,
             node: config.routing.node.clone(),

@@ -45,6 +45,13 @@ async fn one_command_cuts_and_two_persons_bring_it_back() {
         })
         .await;
     }
+    let status = country.bulkhead(&["status", "--output", "json"]).await;
+    assert_eq!(status.code, 7, "{}", status.stdout);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let shown: Vec<_> = status["cuts"].as_array().unwrap().iter().map(|one| &one["cut_id"]).collect();
+    assert_eq!(shown, [cut.as_str()], "each cut once");
+    assert!(status["nations"][0]["nodes"][0]["pulse"]["in_force"].as_bool().unwrap(), "{status}");
+
     let again = ["cut", TENANT, "--reason", "x", "--since", "now", "--yes", "--as", "wales-duty"];
     let said = country.bulkhead(&again).await;
     assert!(said.code != 0 && said.stderr.contains("ALREADY_CUT"), "{} {}", said.code, said.stderr);

@@ -9,6 +9,8 @@ use bulkhead_wire::v1;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+pub(crate) use text::stage;
+
 use crate::desk::{Desk, Desked, Seen, confirmed};
 use crate::global::Output;
 use crate::view::{Account, Cut, Look};

@@ -21,13 +21,14 @@ use crate::context::Context;
 use crate::global::Output;
 use crate::table::plain;
 use crate::time::utc;
-use crate::view::{Look, Step, World, meaning, state_name, state_paint};
+use crate::view::{Cut, Look, Step, World, meaning, state_name, state_paint};
 use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
 pub const HELP: &str = "\
 SCOPE is a tenant (its referrals as sender or receiver) or nation:NAME; without it, all nations. A
 connection that is lost is opened again; what happened in between is not shown, see `bulkhead list`.
+A cut that comes in force, or to another stage, is an event too; each nation that knows it says so.
 With --output json or jsonl each event is one line of JSON.
 
 Examples:
@@ -87,6 +88,16 @@ pub struct Seen {
     pub meaning: String,
     /// The event.
     pub step: Option<Step>,
+}
+
+/// A cut that came in force, or is at another stage now.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct CutSeen {
+    #[serde(flatten)]
+    pub(crate) world: World,
+    /// Whose cell told of it.
+    pub(crate) nation: String,
+    pub(crate) cut: Cut,
 }
 
 impl Watch {
@@ -195,6 +206,13 @@ impl Following {
     }
 
     fn show(&self, nation: Nation, event: v1::WatchEventsResponse, screen: &mut Screen) {
+        if let Some(cut) = &event.cut {
+            let seen = CutSeen { world: self.world.clone(), nation: nation.to_string(), cut: Cut::of(cut) };
+            return match screen.output() {
+                Output::Text => screen.data(&render_cut(&seen, &Look::here(screen.paint()))),
+                Output::Json | Output::Jsonl => screen.json_line(&seen),
+            };
+        }
         let seen = Seen::new(self.world.clone(), nation, event);
         match screen.output() {
             Output::Text => screen.data(&render(&seen, &Look::here(screen.paint()))),
@@ -233,6 +251,22 @@ fn render(seen: &Seen, look: &Look) -> String {
         plain(&step.event),
         plain(&seen.referral_id),
         look.paint.dim(&format!("{void}{}", plain(&step.detail))),
+    )
+}
+
+fn render_cut(seen: &CutSeen, look: &Look) -> String {
+    let cut = &seen.cut;
+    let demo = if seen.world.demo { "DEMO " } else { "" };
+    let stage = if cut.unconfirmed { format!("{}, unconfirmed", cut.stage) } else { cut.stage.clone() };
+    let painted = if cut.active { look.paint.bad(&stage) } else { look.paint.good(&stage) };
+    format!(
+        "{demo}{}  {:<16}  {:<14}  {}  {}  {painted}  {}",
+        utc(look.now),
+        seen.nation,
+        "cut",
+        plain(&cut.cut_id),
+        plain(&cut.scope),
+        look.paint.dim(&plain(&format!("by {}: {}", cut.by, cut.reason))),
     )
 }
 

@@ -29,6 +29,25 @@ pub(crate) struct Cut {
     pub(crate) carried: bool,
 }
 
+/// A cut, and what it keeps back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Kept {
+    #[serde(flatten)]
+    pub(crate) cut: Cut,
+    /// Waiting for its end.
+    pub(crate) held: u64,
+    /// Waiting for a release.
+    pub(crate) quarantined: u64,
+    /// Handed over to whom it cut off, with an outcome that nobody knows.
+    pub(crate) unknown: u64,
+    /// Of these, past their deadline.
+    pub(crate) overdue: u64,
+    /// The earliest deadline among them that is still to come.
+    pub(crate) next_due: Option<Timestamp>,
+    /// Who decides what next.
+    pub(crate) next: String,
+}
+
 /// What a cut would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Planned {
@@ -132,6 +151,34 @@ impl Cut {
             drain_clean: wire.drain_clean,
             tenants: wire.tenants.clone(),
             carried: wire.carried,
+        }
+    }
+}
+
+impl Kept {
+    pub(crate) fn of(wire: &v1::CutStatus) -> Self {
+        Self {
+            cut: Cut::of(&wire.cut.clone().unwrap_or_default()),
+            held: wire.held,
+            quarantined: wire.quarantined,
+            unknown: wire.unknown,
+            overdue: wire.overdue,
+            next_due: moment(wire.next_due),
+            next: wire.next.clone(),
+        }
+    }
+
+    /// The same cut as another nation's cell knows it: each keeps its own referrals, and its maker knows it best.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let (first, second) = if self.cut.carried { (other, self) } else { (self, other) };
+        Self {
+            held: first.held + second.held,
+            quarantined: first.quarantined + second.quarantined,
+            unknown: first.unknown + second.unknown,
+            overdue: first.overdue + second.overdue,
+            next_due: first.next_due.into_iter().chain(second.next_due).min(),
+            cut: first.cut,
+            next: first.next,
         }
     }
 }

@@ -226,6 +226,7 @@ impl Referrals for FakeCell {
         self.ask(&request)?;
         let nodes = vec![v1::NodeStatus { name: "n".into(), ready: true, shards: 32 }];
         let alerts = self.told().alerts.clone();
-        Ok(Response::new(v1::GetStatusResponse { nation: "england".into(), nodes, tenants: vec![], alerts }))
+        let nation = "england".into();
+        Ok(Response::new(v1::GetStatusResponse { nation, nodes, alerts, ..Default::default() }))
     }
 }

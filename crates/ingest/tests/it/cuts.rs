@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bulkhead_model::{Code, Cut, CutFact, CutId, Cuts, Direction, FactId, OperatorId, Stamp, Step, Word};
+use bulkhead_model::{
+    Code, Cut, CutFact, CutId, Cuts, Direction, FactId, OperatorId, Stamp, Step, TenantId, Word,
+};
 use bulkhead_transport::Credential;
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::ingest_client::IngestClient;
@@ -12,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tonic_types::StatusExt;
 
-use crate::harness::{NORTH, RIVERSIDE, World, soon, submit, tenant_id};
+use crate::harness::{DUTY, NORTH, RIVERSIDE, World, soon, submit, tenant_id};
 
 pub(crate) fn id() -> CutId {
     CutId::parse("england/1").unwrap()
@@ -40,7 +42,7 @@ pub(crate) fn cut_on(cuts: &watch::Sender<Arc<Cuts>>, tenant: &str, direction: D
         id: id(),
         by: OperatorId::parse("england/duty").unwrap(),
         scope: tenant.parse().unwrap(),
-        tenants: vec![tenant_id(tenant)],
+        tenants: TenantId::parse(tenant).into_iter().collect(),
         direction,
         since: seconds_ago(3_600),
         drain_clean: false,
@@ -231,4 +233,64 @@ async fn one_on_its_way_back_sends_so_many_a_minute_and_a_flood_is_told() {
     }
     assert_eq!(world.floods.load(Ordering::Relaxed), 1);
     assert_eq!(world.inward(NORTH).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_status_shows_a_cut_to_operators_and_says_that_it_needs_a_person() {
+    let world = World::new().await;
+    world.ingest(NORTH).submit(submit("m-1", "x")).await.unwrap();
+    let status = async |who: &str| {
+        world.referrals(who).get_status(v1::GetStatusRequest {}).await.unwrap().into_inner()
+    };
+    assert!(status(DUTY).await.cuts.is_empty());
+    cut(&world, NORTH, Direction::Both);
+    let told = status(DUTY).await;
+    let shown = told.cuts[0].cut.as_ref().unwrap();
+    assert_eq!(
+        (shown.cut_id.as_str(), shown.scope.as_str(), shown.stage.as_str()),
+        ("england/1", NORTH, "in-force")
+    );
+    assert!(told.cuts[0].next.contains("restore england/1 propose"), "{}", told.cuts[0].next);
+    let codes: Vec<_> = told.alerts.iter().map(|alert| alert.code.as_str()).collect();
+    assert!(codes.contains(&"CUT_IN_FORCE"), "{codes:?}");
+    let north = told.tenants.iter().find(|tenant| tenant.tenant == NORTH).unwrap();
+    assert_eq!(north.cut, "england/1");
+    // Another tenant learns of it by a notice, not here.
+    assert!(status(RIVERSIDE).await.cuts.is_empty());
+    restore(&world, vec![], 1_800);
+    let codes = status(DUTY).await.alerts;
+    assert!(codes.iter().all(|alert| alert.code != "CUT_IN_FORCE"), "{codes:?}");
+}
+
+#[tokio::test]
+async fn a_wide_cut_alarms_until_a_second_person_stands_by_it() {
+    let world = World::new().await;
+    cut(&world, "nation:wales", Direction::Both);
+    let codes = async || {
+        let status = world.referrals(DUTY).get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
+        status.alerts.into_iter().map(|alert| alert.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await[0], "CUT_UNCONFIRMED");
+    let confirm = |cuts: &mut Arc<Cuts>| {
+        say(Arc::make_mut(cuts), "england/lead", Word::Confirmed, seconds_ago(60));
+    };
+    world.cuts.send_modify(confirm);
+    assert_eq!(codes().await, ["CUT_IN_FORCE"]);
+}
+
+#[tokio::test]
+async fn who_watches_hears_of_a_cut_and_of_each_of_its_stages() {
+    let world = World::new().await;
+    let request = v1::WatchEventsRequest { tenant: String::new() };
+    let mut events = world.referrals(DUTY).watch_events(request.clone()).await.unwrap().into_inner();
+    let mut own = world.referrals(RIVERSIDE).watch_events(request).await.unwrap().into_inner();
+    cut(&world, NORTH, Direction::Both);
+    let stage = async |events: &mut tonic::Streaming<v1::WatchEventsResponse>| {
+        soon(events.message()).await.unwrap().unwrap().cut.unwrap().stage
+    };
+    assert_eq!(stage(&mut events).await, "in-force");
+    restore(&world, vec![], 1_800);
+    assert_eq!(stage(&mut events).await, "restored");
+    let silence = tokio::time::timeout(std::time::Duration::from_millis(200), own.message()).await;
+    assert!(silence.is_err(), "a tenant heard of a cut: {silence:?}");
 }

@@ -188,6 +188,7 @@ impl World {
             cuts: cuts_seen.clone(),
             node: "england-1".into(),
             nation: HOME,
+            pending_cuts: Arc::new(Vec::new),
             presence: Arc::new(|| {
                 let presence = Presence { connected: true, taking: false, ..Presence::default() };
                 HashMap::from([(tenant_id(RIVERSIDE), presence)])

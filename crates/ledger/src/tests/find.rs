@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use bulkhead_model::State;
+use bulkhead_model::{CutId, State};
 
 use super::*;
-use crate::{AlertCode, AlertCount, Count, Filter, Row};
+use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Row};
 
 fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
     let mut facts = facts(message);
@@ -99,6 +99,24 @@ async fn what_needs_a_person_is_counted() {
     assert_eq!(cell.ledger.alerts(at(200)).unwrap(), soon_after);
     let later = cell.ledger.alerts(at(2000)).unwrap();
     assert_eq!(later[5..], [alert(AlertCode::Unanswered, receiver()), alert(AlertCode::CarriedUnknown, far)]);
+}
+
+#[tokio::test]
+async fn what_each_cut_keeps_is_counted_with_what_of_it_is_due() {
+    let cell = Cell::start().await;
+    let cut = CutId::parse("wales/3f0c9a12be77").unwrap();
+    let held = || Event::Held { to: None, cut: cut.clone(), reason: reason(Code::TenantCut) };
+    for (message, deadline) in [("past", 100), ("soon", 300), ("later", 400)] {
+        cell.route(with_deadline(message, deadline, Priority::Urgent), 1).await;
+        cell.decide(&receiver(), message, 1, held(), None).await;
+    }
+    cell.route(facts("suspect"), 4).await;
+    let quarantined = Event::Quarantined { to: None, cut: cut.clone(), reason: reason(Code::TenantCut) };
+    cell.decide(&receiver(), "suspect", 1, quarantined, None).await;
+    let count =
+        |state, count, overdue, next_due| AsideCount { cut: cut.clone(), state, count, overdue, next_due };
+    let expected = [count(State::Held, 3, 1, Some(at(300))), count(State::Quarantined, 1, 0, None)];
+    assert_eq!(cell.ledger.aside_counts(at(200)).unwrap(), expected);
 }
 
 #[tokio::test]

@@ -94,7 +94,8 @@ pub(super) fn done(done: &Done, look: &Look) -> String {
     text
 }
 
-fn stage(cut: &Cut) -> Cell {
+/// How far a cut is, red while it covers anything.
+pub(crate) fn stage(cut: &Cut) -> Cell {
     let text = if cut.unconfirmed { format!("{}, unconfirmed", cut.stage) } else { cut.stage.clone() };
     match cut.active || cut.unconfirmed {
         true => Cell::painted(&text, Paint::bad),

@@ -47,7 +47,7 @@ fn rows(referrals: &[Referral], look: &Look) -> Table {
         table.row([
             Cell::painted(&due, due_paint),
             one.priority.as_str().into(),
-            Cell::painted(&one.state, state_paint(&one.state)),
+            Cell::painted(&state(one), state_paint(&one.state)),
             one.tenant.as_str().into(),
             one.destination.as_deref().unwrap_or("–").into(),
             one.kind.as_str().into(),
@@ -58,6 +58,14 @@ fn rows(referrals: &[Referral], look: &Look) -> Table {
         ]);
     }
     table
+}
+
+/// The state, and the cut that keeps it there.
+fn state(one: &Referral) -> String {
+    match &one.cut {
+        Some(cut) => format!("{} ({cut})", one.state),
+        None => one.state.clone(),
+    }
 }
 
 /// How many there are in all, when not all are shown.

@@ -25,6 +25,7 @@ pub(super) fn together(
                     name: address,
                     ready: false,
                     shards: 0,
+                    pulse: None,
                     problem: Some(trouble.to_string()),
                 });
                 first_trouble.get_or_insert(trouble);
@@ -52,8 +53,11 @@ pub struct Answered {
 impl Answered {
     /// For the screen.
     pub(super) fn into_nation(self, at: jiff::Timestamp) -> NationStatus {
-        let mut nation = NationStatus::new(self.status, at);
+        let mut status = self.status;
+        let pulses = std::mem::take(&mut status.pulses);
+        let mut nation = NationStatus::new(status, at);
         nation.nodes.extend(self.silent);
+        nation.hear(pulses);
         nation
     }
 }
@@ -73,6 +77,23 @@ fn add(whole: &mut v1::GetStatusResponse, more: v1::GetStatusResponse) {
                 known.credential_expires = known.credential_expires.or(tenant.credential_expires);
             }
             None => whole.tenants.push(tenant),
+        }
+    }
+    // Each counts what all of them keep; who knows more of a cut is further on in the log.
+    for cut in more.cuts {
+        let id = |status: &v1::CutStatus| status.cut.as_ref().map(|cut| cut.cut_id.clone());
+        if !whole.cuts.iter().any(|known| id(known) == id(&cut)) {
+            whole.cuts.push(cut);
+        }
+    }
+    for pulse in more.pulses {
+        match whole.pulses.iter_mut().find(|known| known.name == pulse.name) {
+            Some(known) if known.age_ms <= pulse.age_ms => known.in_force &= pulse.in_force,
+            Some(known) => {
+                let in_force = known.in_force && pulse.in_force;
+                *known = v1::NodePulse { in_force, ..pulse };
+            }
+            None => whole.pulses.push(pulse),
         }
     }
     for alert in more.alerts {
@@ -97,6 +118,7 @@ mod tests {
             nodes: vec![v1::NodeStatus { name: name.into(), ready: true, shards: 16 }],
             tenants: vec![tenant],
             alerts: vec![alert],
+            ..Default::default()
         }
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::nodes::Answered;
-use crate::view::{Unanswered, World, moment, state_name};
+use crate::view::{Kept, Unanswered, World, moment, state_name};
 
 /// All nations at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +20,8 @@ pub struct Overview {
     pub needs_person: bool,
     /// Over all nations.
     pub totals: Totals,
+    /// The cuts that cover something or keep something, each once whichever nations know it.
+    pub(crate) cuts: Vec<Kept>,
     /// Each nation that answered.
     pub nations: Vec<NationStatus>,
     /// Nations that did not answer.
@@ -50,6 +52,8 @@ pub struct NationStatus {
     pub nodes: Vec<Node>,
     /// Its own tenants.
     pub tenants: Vec<Tenant>,
+    /// The cuts as its cell knows them.
+    pub(crate) cuts: Vec<Kept>,
     /// What needs a person there, worst first.
     pub alerts: Vec<Alert>,
 }
@@ -63,8 +67,27 @@ pub struct Node {
     pub ready: bool,
     /// Shards that it owns.
     pub shards: u32,
+    /// Its newest pulse; none: no node that answered has heard one.
+    pub pulse: Option<Pulse>,
     /// Why it gave no answer; its name is then its address.
     pub problem: Option<String>,
+}
+
+/// What a node last said of itself in its cell's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pulse {
+    /// host:port at which its tenants reach it.
+    pub address: String,
+    /// It is not taken for gone.
+    pub alive: bool,
+    /// How old that is, in milliseconds.
+    pub age_ms: u64,
+    /// The newest control record that it knew.
+    pub position: u64,
+    /// Shards that it held.
+    pub shards: u32,
+    /// It enforces the same cuts as the node that told of it.
+    pub in_force: bool,
 }
 
 /// One tenant.
@@ -76,6 +99,8 @@ pub struct Tenant {
     pub connected: bool,
     /// The sidecar takes deliveries.
     pub taking: bool,
+    /// The cut that covers it now.
+    pub cut: Option<String>,
     /// Referrals by state, as their sender.
     pub sent: Map<String, Value>,
     /// Referrals by state, as their destination.
@@ -127,7 +152,8 @@ impl Overview {
     ) -> Self {
         let nations: Vec<_> = answers.into_iter().map(|answer| answer.into_nation(at)).collect();
         let needs_person = silent || nations.iter().any(NationStatus::needs_person);
-        Self { world, at, needs_person, totals: Totals::of(&nations), nations, unanswered }
+        let (totals, cuts) = (Totals::of(&nations), cuts(&nations));
+        Self { world, at, needs_person, totals, cuts, nations, unanswered }
     }
 
     /// All tenants, nation by nation.
@@ -164,6 +190,7 @@ impl NationStatus {
             name: node.name,
             ready: node.ready,
             shards: node.shards,
+            pulse: None,
             problem: None,
         };
         let alert = |alert: v1::Alert| Alert {
@@ -175,8 +202,39 @@ impl NationStatus {
         Self {
             nation: answer.nation,
             nodes: answer.nodes.into_iter().map(node).collect(),
+            cuts: answer.cuts.iter().map(Kept::of).collect(),
             tenants: answer.tenants.into_iter().map(|tenant| Tenant::new(tenant, at)).collect(),
             alerts: answer.alerts.into_iter().map(alert).collect(),
+        }
+    }
+
+    /// Gives each node its pulse. One that gave no answer is known by its address; one that nobody asked is added.
+    pub(super) fn hear(&mut self, pulses: Vec<v1::NodePulse>) {
+        for heard in pulses {
+            let pulse = Pulse {
+                address: heard.address,
+                alive: heard.alive,
+                age_ms: heard.age_ms,
+                position: heard.position,
+                shards: heard.shards,
+                in_force: heard.in_force,
+            };
+            let is_it = |node: &&mut Node| node.name == heard.name || node.name == pulse.address;
+            match self.nodes.iter_mut().find(is_it) {
+                Some(node) => {
+                    node.name = heard.name;
+                    node.pulse = Some(pulse);
+                }
+                // A node that was taken away is remembered for a day; it is no node of the cell any more.
+                None if !pulse.alive => {}
+                None => self.nodes.push(Node {
+                    name: heard.name,
+                    ready: false,
+                    shards: pulse.shards,
+                    pulse: Some(pulse),
+                    problem: Some("it was not asked".into()),
+                }),
+            }
         }
     }
 
@@ -199,6 +257,7 @@ impl Tenant {
             tenant: wire.tenant,
             connected: wire.connected,
             taking: wire.taking,
+            cut: Some(wire.cut).filter(|cut| !cut.is_empty()),
             sent: counts(&wire.sent),
             received: counts(&wire.received),
             waiting: Waiting {
@@ -212,6 +271,18 @@ impl Tenant {
             credential_days: expires.and_then(|expires| days_left(expires, at)),
         }
     }
+}
+
+/// Each cut once, in the order in which the nations named them.
+fn cuts(nations: &[NationStatus]) -> Vec<Kept> {
+    let mut cuts: Vec<Kept> = Vec::new();
+    for kept in nations.iter().flat_map(|nation| &nation.cuts) {
+        match cuts.iter().position(|known| known.cut.cut_id == kept.cut.cut_id) {
+            Some(known) => cuts[known] = cuts[known].clone().and(kept.clone()),
+            None => cuts.push(kept.clone()),
+        }
+    }
+    cuts
 }
 
 impl Waiting {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::overview::{Alert, NationStatus, Node, Overview, Tenant, Totals};
+use crate::commands::cuts::stage;
 use crate::screen::Paint;
 use crate::table::{Cell, Table, plain, thousands};
 use crate::time::{distance, local, utc};
@@ -14,6 +15,7 @@ pub(super) fn render(overview: &Overview, look: &Look) -> String {
     text.push_str(&format!("{}\n\n", look.paint.dim(&moment)));
     text.push_str(&nations(overview, look.paint));
     text.push('\n');
+    text.push_str(&cuts(overview, look));
     text.push_str(&tenants(overview, look));
     text.push_str(&totals(&overview.totals, look));
     text.push('\n');
@@ -50,10 +52,56 @@ fn nations(overview: &Overview, paint: Paint) -> String {
 fn nodes(nation: &NationStatus) -> String {
     let one = |node: &Node| match (&node.problem, node.ready) {
         (Some(_), _) => format!("{} (no answer)", plain(&node.name)),
-        (None, true) => format!("{} ({} shards)", plain(&node.name), node.shards),
-        (None, false) => format!("{} (not ready)", plain(&node.name)),
+        (None, true) => format!("{} ({} shards{})", plain(&node.name), node.shards, pulse(node)),
+        (None, false) => format!("{} (not ready{})", plain(&node.name), pulse(node)),
     };
     nation.nodes.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What a node's newest pulse says of it.
+fn pulse(node: &Node) -> String {
+    let Some(pulse) = &node.pulse else { return String::new() };
+    let age = format!("pulse {}.{:03} s, at {}", pulse.age_ms / 1_000, pulse.age_ms % 1_000, pulse.position);
+    match (pulse.alive, pulse.in_force) {
+        (false, _) => format!(", gone: {age}"),
+        (true, true) => format!(", {age}"),
+        (true, false) => format!(", {age}, not the same cuts in force"),
+    }
+}
+
+/// What is cut off, and what each cut keeps back.
+fn cuts(overview: &Overview, look: &Look) -> String {
+    let mut table = Table::new(&[
+        "cut",
+        "scope",
+        "way",
+        "stage",
+        "made",
+        "suspect since",
+        "by",
+        "held",
+        "quarantined",
+        "unknown",
+        "overdue",
+    ]);
+    for kept in &overview.cuts {
+        let cut = &kept.cut;
+        let overdue = thousands(kept.overdue);
+        table.row([
+            cut.cut_id.as_str().into(),
+            cut.scope.as_str().into(),
+            cut.direction.as_str().into(),
+            stage(cut),
+            cut.made_at.map(|at| distance(at, look.now)).unwrap_or_default().into(),
+            cut.since.map(utc).unwrap_or_default().into(),
+            cut.by.as_str().into(),
+            count(kept.held),
+            count(kept.quarantined),
+            count(kept.unknown),
+            if kept.overdue == 0 { overdue.into() } else { Cell::painted(&overdue, Paint::bad) },
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.render(look.paint, "") + "\n" }
 }
 
 fn tenants(overview: &Overview, look: &Look) -> String {
@@ -87,6 +135,9 @@ fn tenants(overview: &Overview, look: &Look) -> String {
 }
 
 fn sidecar(tenant: &Tenant) -> Cell {
+    if tenant.cut.is_some() {
+        return Cell::painted("cut off", Paint::bad);
+    }
     match (tenant.connected, tenant.taking) {
         (true, true) => "taking".into(),
         (true, false) => Cell::painted("connected, not taking", Paint::warn),

@@ -6,7 +6,7 @@ use bulkhead_wire::v1;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::view::{Reason, Referral, Step, moment, state_name};
+use crate::view::{Reason, Referral, Step, moment, state_name, stated};
 
 /// One referral, and all that happened to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +61,8 @@ fn life(mut copies: Vec<Copy>) -> Option<Life> {
         add_missing(&mut referral.omissions, &copy.omissions);
         add_missing(&mut referral.alerts, &copy.alerts);
         referral.overdue |= copy.overdue;
+        referral.cut = referral.cut.take().or_else(|| stated(&copy.cut));
+        referral.next = referral.next.take().or_else(|| stated(&copy.next));
     }
     // When its sender was told "accepted" only its own nation knows.
     referral.accepted_at = copies.first().and_then(|(_, home)| moment(home.accepted_at));

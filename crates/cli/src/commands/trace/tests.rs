@@ -112,3 +112,19 @@ fn what_a_sender_wrote_cannot_paint_the_screen() {
     let text = text::render(&traced, &look(Paint::PLAIN));
     assert!(!text.contains('\x1b') && !text.contains("a\nb"), "{text}");
 }
+
+#[test]
+fn what_a_cut_keeps_names_the_cut_and_who_decides_next() {
+    let mut home = referral(State::Quarantined);
+    home.cut = "wales/3f0c9a12be77".into();
+    home.next = "two operators of wales release it".into();
+    let answer = |referral| v1::GetReferralResponse { referrals: vec![referral] };
+    let mut away = referral(State::Carried);
+    away.destination = String::new();
+    let life = merge::merge(vec![(Nation::England, answer(away)), (Nation::Wales, answer(home))]).remove(0);
+    assert_eq!(life.referral.cut.as_deref(), Some("wales/3f0c9a12be77"));
+    let traced = Traced { world: world(false), life, unanswered: Vec::new() };
+    let text = text::render(&traced, &look(Paint::PLAIN));
+    assert!(text.contains("next: two operators of wales release it"), "{text}");
+    assert!(text.contains("wales/3f0c9a12be77"), "{text}");
+}

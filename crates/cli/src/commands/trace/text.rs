@@ -59,6 +59,9 @@ fn heading(referral: &Referral, paint: Paint) -> String {
     if let Some(reason) = &referral.reason {
         text.push_str(&format!("  because {}\n", plain(&reason.text())));
     }
+    if let Some(next) = &referral.next {
+        text.push_str(&format!("  {} {}\n", paint.warn("next:"), plain(next)));
+    }
     if referral.overdue {
         text.push_str(&format!(
             "  {}\n",
@@ -80,6 +83,7 @@ fn facts(referral: &Referral, look: &Look) -> Vec<(&'static str, String)> {
     ];
     let mut add = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
     add("with", referral.destination.as_deref().map(plain));
+    add("cut", referral.cut.as_deref().map(plain));
     add("reply to", referral.reply_to.as_ref().map(|address| plain(&address.text())));
     add("answers", referral.in_response_to.as_deref().map(plain));
     add("kind", Some(plain(&referral.kind)));
