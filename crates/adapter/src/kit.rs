@@ -20,6 +20,7 @@ use crate::handover::HandOver;
 use crate::http;
 use crate::inbox::Inbox;
 use crate::presence::Presence;
+use crate::rivals::Rivals;
 use crate::session::Session;
 use crate::spool::Spool;
 use crate::store::Store;
@@ -94,6 +95,7 @@ impl Kit {
             presence: presence.clone(),
             spool: spool.clone(),
             condition: health.condition("broker", "connecting"),
+            rivals: Rivals::new(health.condition("alone", "connecting"), tenant.clone()),
             tenant: tenant.clone(),
             software: config.software.clone(),
             inbox_id: inbox.id().await?,

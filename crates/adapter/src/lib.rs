@@ -29,6 +29,7 @@ mod mllp_client;
 mod mllp_server;
 mod notes;
 mod presence;
+mod rivals;
 mod session;
 mod settings;
 mod spool;

@@ -34,6 +34,7 @@ use crate::backoff;
 use crate::broker::Broker;
 use crate::inbox::{Header, Inbox, Offered, Recalled, Taken, outcome};
 use crate::presence::Presence;
+use crate::rivals::Rivals;
 use crate::spool::{Report, Spool, digest};
 use crate::window::Window;
 
@@ -48,6 +49,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(30);
 const REPORT_PAUSE: Duration = Duration::from_secs(1);
 /// How long a stream may take to open.
 const OPEN: Duration = Duration::from_secs(10);
+/// How long is listened for why a stream ended.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How long a stream must have lived for the next failure to be a first one.
 const LIVED: Duration = Duration::from_secs(10);
 
@@ -58,6 +61,7 @@ pub(crate) struct Session {
     pub(crate) presence: Presence,
     pub(crate) spool: Arc<Spool>,
     pub(crate) condition: Condition,
+    pub(crate) rivals: Rivals,
     pub(crate) tenant: String,
     pub(crate) software: String,
     pub(crate) inbox_id: String,
@@ -100,6 +104,9 @@ impl Session {
             let cause = match &ended {
                 Ok(()) => "the broker ended the stream".to_owned(),
                 Err(status) => {
+                    if status.code() == tonic::Code::Aborted {
+                        self.rivals.displaced(Instant::now());
+                    }
                     let problem = self.broker.stream_failed(status);
                     owner = problem.owner.and_then(|address| self.broker.channel_to(&address));
                     problem.message
@@ -215,6 +222,7 @@ impl Stream<'_> {
                 },
                 _ = tick.tick() => {
                     reported = Instant::now();
+                    self.session.rivals.look(reported);
                     self.report(&mut reports).await
                 }
                 changed = changed_after(&mut reports, may_report) => {
@@ -226,7 +234,7 @@ impl Stream<'_> {
                 _ = self.writing.changed() => Ok(()),
             };
             if went.is_err() || self.grant().await.is_err() {
-                return Ok(());
+                return last_word(&mut down).await;
             }
         }
     }
@@ -390,6 +398,17 @@ impl Stream<'_> {
     async fn send(&self, up: Up) -> Result<(), HungUp> {
         self.up.send(frame(up)).await.map_err(|_| HungUp)
     }
+}
+
+/// Why nobody reads any more, if the broker says so: its side of the stream may end behind ours.
+async fn last_word(down: &mut Streaming<v1::ReceiveResponse>) -> Result<(), Status> {
+    let said = async {
+        while let Some(frame) = down.next().await {
+            frame?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(LAST_WORD, said).await.unwrap_or(Ok(()))
 }
 
 /// Waits for a change, but not before that time; false when there will be none.

@@ -137,6 +137,21 @@ pub enum AlertCode {
 }
 
 impl AlertCode {
+    /// All of them.
+    pub const ALL: [AlertCode; 11] = [
+        AlertCode::Overdue,
+        AlertCode::Parked,
+        AlertCode::Held,
+        AlertCode::Quarantined,
+        AlertCode::Unknown,
+        AlertCode::NotRecalled,
+        AlertCode::ReturnPending,
+        AlertCode::Rejected,
+        AlertCode::SentAfterAll,
+        AlertCode::Unanswered,
+        AlertCode::CarriedUnknown,
+    ];
+
     /// As it is written on screens and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -28,6 +28,9 @@ const FRAMES: usize = 4;
 /// When nobody is known to decide for a tenant, or a node may not act: the sidecar asks again after this.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How long a sidecar may take to hear why its stream ends.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// What sidecars receive from.
 #[derive(Clone)]
 pub struct DeliveryService {
@@ -89,7 +92,10 @@ impl DeliveryService {
         }
         let mut hand_over = HandOver::new(self.shared.clone(), tenant.clone(), claim, down);
         match hand_over.hello(hello) {
-            Ok(()) => hand_over.run(up, drain).await,
+            Ok(()) => {
+                hand_over.run(&mut up, drain).await;
+                heard_out(up).await;
+            }
             Err(error) => warn!(%tenant, %error, "hand-over to this tenant cannot begin"),
         }
     }
@@ -141,6 +147,14 @@ impl DeliveryService {
             None => refusal,
         }
     }
+}
+
+/// A stream that is dropped while the other end still sends is reset, and the last word may be lost: so it is read until
+/// the other end has heard that word.
+async fn heard_out(mut up: Streaming<v1::ReceiveRequest>) {
+    let ended = async { while let Ok(Some(_)) = up.message().await {} };
+    // Whoever does not end it by then has heard the word or never will.
+    let _ = timeout(LAST_WORD, ended).await;
 }
 
 fn unsure(stale: &Stale) -> Refusal {

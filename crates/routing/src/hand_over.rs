@@ -97,11 +97,11 @@ impl HandOver {
     }
 
     /// Runs until the stream ends, a newer one takes its place or the node drains.
-    pub(crate) async fn run(mut self, mut up: Streaming<v1::ReceiveRequest>, drain: Drain) {
+    pub(crate) async fn run(mut self, up: &mut Streaming<v1::ReceiveRequest>, drain: Drain) {
         let tenant = self.tenant.clone();
         let ended = tokio::select! {
             () = drain.started() => Ok(()),
-            ended = self.serve(&mut up) => ended,
+            ended = self.serve(up) => ended,
         };
         if let Err(error) = ended {
             warn!(%tenant, %error, "hand-over to this tenant ended");

@@ -46,6 +46,9 @@ impl Streams {
         let open = Open { loop_of_it: loop_of_it.clone(), last_word };
         if let Some(older) = self.lock().insert(tenant.clone(), open) {
             older.loop_of_it.start();
+            // A sidecar that hears this is there, and not the only one. Where nobody hears it, the stream is gone.
+            let text = format!("another stream of {tenant} took the place of this one");
+            let _ = older.last_word.send(Status::aborted(text));
         }
         loop_of_it
     }
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newer_stream_ends_the_older_which_is_not_told_off() {
+    async fn a_newer_stream_ends_the_older_which_is_told_that_it_is_not_alone() {
         let streams = Streams::default();
         let (down, queued) = mpsc::channel(4);
         let (last_word, mut frames) = Frames::new(queued);
@@ -142,7 +145,8 @@ mod tests {
         let (last_word, _frames) = Frames::new(mpsc::channel(4).1);
         let newer = streams.take_place(&tenant("wales/a"), &Drain::new(), last_word);
         assert!(older.is_started() && !newer.is_started());
-        drop(down);
+        assert_eq!(frames.next().await.unwrap().unwrap_err().code(), tonic::Code::Aborted);
         assert!(frames.next().await.is_none());
+        drop(down);
     }
 }

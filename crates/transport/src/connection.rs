@@ -4,7 +4,7 @@
 //! waits on a token of its own beside every read and write; [`Connections::sever`] cancels the tokens of
 //! one identity and no other, and what the kernel still held for it is thrown away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -35,6 +35,8 @@ struct Open {
     next: u64,
     /// Connections whose certificate names nobody are under `None`.
     by_identity: HashMap<Option<Identity>, Own>,
+    /// Those that are served, whether the register has them or not.
+    served: BTreeSet<u64>,
 }
 
 /// The connections of one identity, the oldest first.
@@ -100,6 +102,18 @@ impl Connections {
     /// How many connections are open in all.
     pub fn total(&self) -> usize {
         self.open().by_identity.values().map(|own| own.held.len()).sum()
+    }
+
+    /// How many are served and not registered, so that no cut could sever them. Always 0, unless this crate is wrong.
+    pub fn untracked(&self) -> usize {
+        let open = self.open();
+        let held: BTreeSet<&u64> = open.by_identity.values().flat_map(|own| own.held.keys()).collect();
+        open.served.iter().filter(|id| !held.contains(id)).count()
+    }
+
+    fn serving(&self, id: u64, serving: bool) {
+        let mut open = self.open();
+        let _ = if serving { open.served.insert(id) } else { open.served.remove(&id) };
     }
 
     /// Registers a connection, unless its identity has too many already.
@@ -180,6 +194,7 @@ impl Connection {
         Place { registration, open, permit }: Place,
     ) -> Self {
         open.increment(1);
+        registration.connections.serving(registration.id, true);
         Self {
             severed_read: Box::pin(registration.token.clone().cancelled_owned()),
             severed_write: Box::pin(registration.token.clone().cancelled_owned()),
@@ -214,6 +229,7 @@ fn severed() -> io::Error {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.open.decrement(1);
+        self.registration.connections.serving(self.registration.id, false);
         if self.registration.token.is_cancelled() {
             // Close with a reset: bytes that wait in the kernel must not reach a severed peer. If the
             // socket is gone already there is nothing to throw away.
@@ -307,6 +323,19 @@ mod tests {
         drop((first, second));
         assert_eq!((connections.count(&cut), connections.sever(&cut)), (0, 0));
         assert_eq!((connections.count(&other), connections.total()), (1, 1));
+    }
+
+    #[test]
+    fn one_that_is_served_and_not_registered_is_counted() {
+        let connections = Connections::new();
+        let first = connections.register(None, Room { allowed: 2, most: 2 }).unwrap();
+        connections.serving(first.id, true);
+        assert_eq!(connections.untracked(), 0);
+        let id = first.id;
+        drop(first);
+        assert_eq!(connections.untracked(), 1, "it left the register and is served on");
+        connections.serving(id, false);
+        assert_eq!(connections.untracked(), 0);
     }
 
     #[test]

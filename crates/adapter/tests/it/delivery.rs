@@ -361,3 +361,20 @@ async fn what_is_recalled_is_given_up_unless_the_local_system_may_have_it() {
     until("the second follows", || world.system.handed() == ["a1", "a2"]).await;
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn two_sidecars_that_displace_each_other_are_told_on_the_page() {
+    let mut world = World::new().await;
+    let sidecar = world.connected().await;
+    for _ in 0..3 {
+        let stream = world.broker.stream().await;
+        stream.displace().await;
+    }
+    crate::world::until("the rival is told", || sidecar.unmet("alone").is_some()).await;
+    let page = sidecar.page("/readyz").await;
+    assert!(
+        page.starts_with("HTTP/1.1 503") && page.contains("another sidecar uses the certificate"),
+        "{page}"
+    );
+    sidecar.stop().await;
+}

@@ -1,7 +1,9 @@
 //! A broker node: its ledger, control, ingest and routing behind one gRPC port, and what happens when
 //! one of them fails (the node ends; whoever started it decides what then).
 
+mod abreast;
 mod config;
+mod gauges;
 mod log;
 
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use bulkhead_wire::v1;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::warn;
+
+use gauges::Gauges;
 
 pub(crate) use config::{DirectoryFile, NodeConfig, PulseConfig};
 pub(crate) use log::{LogConfig, NodeLog};
@@ -163,8 +167,20 @@ impl Node {
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
         let doors = Doors { ingest, delivery, door, control };
-        parts.spawn(serve(config.clone(), grpc, following.clone(), doors, drain.clone()));
+        let connections = Connections::new();
+        let gauges = Gauges {
+            nation: config.nation,
+            node: config.routing.node.clone(),
+            ledger: ledger.clone(),
+            following: following.clone(),
+            connections: connections.clone(),
+        };
+        followers.spawn(ended_with(gauges.run(last.clone()), last.clone()));
+        parts.spawn(serve(config.clone(), grpc, following.clone(), doors, connections, drain.clone()));
         ledger.caught_up().await?;
+        let abreast = health.condition("ledger", "it has not read the log yet");
+        let abreast = abreast::watch(ledger.clone(), abreast, abreast::LIMIT, last.clone());
+        followers.spawn(ended_with(abreast, last.clone()));
         serving.met();
 
         let failed = tokio::select! {
@@ -253,10 +269,10 @@ async fn serve(
     listener: TcpListener,
     following: Following,
     doors: Doors,
+    connections: Connections,
     drain: Drain,
 ) -> Result<()> {
     let Doors { ingest, delivery, door, control } = doors;
-    let connections = Connections::new();
     let Following { directory, cuts, .. } = following;
     let acceptor = Acceptor::new(bulkhead_transport::Config {
         node: config.routing.node.clone(),

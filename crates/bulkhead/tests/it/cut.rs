@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use bulkhead_testkit::campaign::http;
 use serde_json::Value;
 
 use crate::support::{Country, country, eventually};
@@ -59,6 +60,21 @@ async fn one_command_cuts_and_two_persons_bring_it_back() {
     .await;
     let shown: Vec<_> = status["cuts"].as_array().unwrap().iter().map(|one| &one["cut_id"]).collect();
     assert_eq!(shown, [cut.as_str()], "each cut once");
+
+    let wales = country.dev().cells.iter().find(|cell| cell.nation == "wales").unwrap();
+    let node = wales.nodes[0].http;
+    eventually("the cut is in the metrics", async || {
+        let metrics = http::get(node, "/metrics").await.unwrap();
+        let text = String::from_utf8_lossy(&metrics.body).into_owned();
+        let says = |name: &str, label: &str, value: &str| {
+            let of_it =
+                |line: &&str| line.starts_with(name) && line.contains("wales-1") && line.contains(label);
+            text.lines().find(of_it).is_some_and(|line| line.ends_with(value))
+        };
+        let untracked = says("bulkhead_connections_untracked{", "", " 0");
+        (untracked && says("bulkhead_cut_active{", TENANT, " 1")).then_some(())
+    })
+    .await;
 
     let again = ["cut", TENANT, "--reason", "x", "--since", "now", "--yes", "--as", "wales-duty"];
     let said = country.bulkhead(&again).await;

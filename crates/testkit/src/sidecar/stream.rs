@@ -93,6 +93,14 @@ impl Stream {
         assert!(outcome.is_err(), "an outcome that nobody wants: {outcome:?}");
     }
 
+    /// Another stream takes the place of this one.
+    pub async fn displace(mut self) {
+        // It fails when the sidecar is gone already.
+        let _ = self.down.send(Err(Status::aborted("another stream took the place of this one"))).await;
+        let ended = async { while let Ok(Some(_)) = self.up.message().await {} };
+        tokio::time::timeout(SOON, ended).await.expect("the sidecar ends its stream");
+    }
+
     /// Sends a frame.
     pub async fn send(&self, frame: Down) {
         self.down.send(Ok(v1::ReceiveResponse { frame: Some(frame) })).await.unwrap();
