@@ -164,7 +164,14 @@ fn directory(tenants_besides: usize) -> Result<Directory> {
     for id in named.into_iter().chain((0..tenants_besides).map(numbered)) {
         let host = TenantId::parse(&id)?;
         let (supplier, quota) = (supplier.clone(), quota.clone());
-        tenants.push(Tenant { id: host.clone(), supplier, successor_of: None, revoked: vec![], quota });
+        tenants.push(Tenant {
+            id: host.clone(),
+            supplier,
+            successor_of: None,
+            revoked: vec![],
+            quota,
+            synthetic: false,
+        });
         services.push(Service {
             id: ServiceId::parse(&id)?,
             host,

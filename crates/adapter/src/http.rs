@@ -1,4 +1,5 @@
-//! `/livez`, `/readyz` and `/metrics`, where `/readyz` also shows the spool and what was refused late.
+//! `/livez`, `/readyz` and `/metrics`, where `/readyz` also shows the spool, what was refused late, and which
+//! services the broker says are off.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -14,12 +15,14 @@ use tokio::net::TcpListener;
 use tracing::error;
 
 use crate::Error;
+use crate::services_off::ServicesOff;
 use crate::spool::Spool;
 
 #[derive(Clone)]
 struct Pages {
     health: Health,
     spool: Arc<Spool>,
+    services_off: ServicesOff,
 }
 
 /// Listens; the pages are served by [`serve`].
@@ -31,10 +34,16 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 }
 
 /// Serves the pages until the sidecar has stopped, so that it can be seen draining.
-pub(crate) async fn serve(listener: TcpListener, health: Health, spool: Arc<Spool>, stopped: Drain) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    health: Health,
+    spool: Arc<Spool>,
+    services_off: ServicesOff,
+    stopped: Drain,
+) {
     let router = Router::new()
         .route("/readyz", get(readyz))
-        .with_state(Pages { health: health.clone(), spool })
+        .with_state(Pages { health: health.clone(), spool, services_off })
         .fallback_service(health::router(health));
     // Safe to cancel: the pages change nothing.
     tokio::select! {
@@ -59,6 +68,9 @@ async fn readyz(State(pages): State<Pages>) -> Response {
         text.push_str("ready\n");
     }
     text.push_str(&details(&pages.spool).await);
+    for line in pages.services_off.lines() {
+        let _ = writeln!(text, "{line}");
+    }
     let status = if unmet.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, text).into_response()
 }

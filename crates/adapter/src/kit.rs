@@ -21,6 +21,7 @@ use crate::http;
 use crate::inbox::Inbox;
 use crate::presence::Presence;
 use crate::rivals::Rivals;
+use crate::services_off::ServicesOff;
 use crate::session::Session;
 use crate::spool::Spool;
 use crate::store::Store;
@@ -89,6 +90,7 @@ impl Kit {
         )
         .await?;
         let inbox = Inbox::open(store.clone()).await?;
+        let services_off = ServicesOff::default();
         let session = Session {
             broker: broker.clone(),
             inbox: inbox.clone(),
@@ -96,6 +98,7 @@ impl Kit {
             spool: spool.clone(),
             condition: health.condition("broker", "connecting"),
             rivals: Rivals::new(health.condition("alone", "connecting"), tenant.clone()),
+            services_off: services_off.clone(),
             tenant: tenant.clone(),
             software: config.software.clone(),
             inbox_id: inbox.id().await?,
@@ -119,7 +122,8 @@ impl Kit {
             config.inbox.clone(),
             tenant.clone(),
         );
-        let parts = Parts { session, worker, spool, presence, system, inbox, notes, config, drain };
+        let parts =
+            Parts { session, worker, spool, presence, system, inbox, notes, config, services_off, drain };
         let listener = listener.map(|(listener, _)| listener);
         tokio::spawn(parts.run(listener, health, handle.shared.stopped.clone()));
         Ok(handle)
@@ -136,6 +140,7 @@ struct Parts {
     inbox: Inbox,
     notes: Notes,
     config: Config,
+    services_off: ServicesOff,
     drain: Drain,
 }
 
@@ -143,11 +148,12 @@ impl Parts {
     /// Runs every part. One that ends before the drain has failed: then the sidecar stops, and whoever supervises
     /// it starts it again.
     async fn run(self, listener: Option<tokio::net::TcpListener>, health: Health, stopped: Drain) {
-        let Self { session, worker, spool, presence, system, inbox, notes, config, drain } = self;
+        let Self { session, worker, spool, presence, system, inbox, notes, config, services_off, drain } =
+            self;
         let tenant = config.tenant.to_string();
         let (over, closed) = (Drain::new(), Drain::new());
         if let Some(listener) = listener {
-            tokio::spawn(http::serve(listener, health, spool.clone(), closed.clone()));
+            tokio::spawn(http::serve(listener, health, spool.clone(), services_off, closed.clone()));
         }
         let part = |name: &'static str, part: tokio::task::JoinHandle<()>| {
             let (drain, tenant) = (drain.clone(), tenant.clone());

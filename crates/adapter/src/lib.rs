@@ -30,6 +30,7 @@ mod mllp_server;
 mod notes;
 mod presence;
 mod rivals;
+mod services_off;
 mod session;
 mod settings;
 mod spool;

@@ -35,6 +35,7 @@ use crate::broker::Broker;
 use crate::inbox::{Header, Inbox, Offered, Recalled, Taken, outcome};
 use crate::presence::Presence;
 use crate::rivals::Rivals;
+use crate::services_off::ServicesOff;
 use crate::spool::{Report, Spool, digest};
 use crate::window::Window;
 
@@ -62,6 +63,7 @@ pub(crate) struct Session {
     pub(crate) spool: Arc<Spool>,
     pub(crate) condition: Condition,
     pub(crate) rivals: Rivals,
+    pub(crate) services_off: ServicesOff,
     pub(crate) tenant: String,
     pub(crate) software: String,
     pub(crate) inbox_id: String,
@@ -143,6 +145,7 @@ impl Session {
         let down = opened.map_err(|_| Status::unavailable("no answer in time"))??.into_inner();
         info!(tenant = self.tenant, "connected to the broker");
         self.broker.opened();
+        self.services_off.begin_again();
         self.condition.met();
         self.connected(true);
         let (intake, offers) = mpsc::channel(INTAKE);
@@ -247,6 +250,10 @@ impl Stream<'_> {
             Some(Down::Recall(recall)) => self.recalled(recall).await,
             Some(Down::Settled(settled)) => self.settled(settled).await,
             Some(Down::Notice(notice)) => self.noticed(notice).await,
+            Some(Down::ServiceNotice(notice)) => {
+                self.session.services_off.hear(&self.session.tenant, notice);
+                Ok(())
+            }
             // A newer broker's frame, which an older sidecar need not know.
             None => Ok(()),
         }

@@ -97,6 +97,11 @@ impl Cell {
         Some(ReferralsClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER))
     }
 
+    /// The connection to the `n`-th node, counted round and round.
+    pub fn channel(&self, n: usize) -> Option<Channel> {
+        self.channels.get(n % self.channels.len().max(1)).cloned()
+    }
+
     /// Asks node after node until one answers. Each has its share of the time that is left, so a node that
     /// takes connections and says nothing does not use up the others' time.
     ///

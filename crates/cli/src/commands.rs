@@ -5,6 +5,7 @@ pub mod audit;
 pub mod completions;
 pub mod cut;
 pub mod cuts;
+pub mod drill;
 pub mod explain;
 pub mod list;
 pub mod pack;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Who did what: show, export, and verify offline.
     #[command(after_help = audit::HELP)]
     Audit(audit::Audit),
+    /// Cut a synthetic tenant off and bring it back on the live system, measured.
+    #[command(after_help = drill::HELP)]
+    Drill(drill::Drill),
     /// Apply a directory, as a signed fact.
     #[command(after_help = apply::HELP)]
     Apply(apply::Apply),
@@ -113,6 +117,7 @@ async fn dispatch(
         Command::Held(held) => held.run(global, screen).await,
         Command::Pack(pack) => pack.run(global, screen).await,
         Command::Audit(audit) => audit.run(global, screen).await,
+        Command::Drill(drill) => drill.run(global, screen).await,
         Command::Apply(apply) => apply.run(global, screen).await,
         Command::Explain(explain) => explain.run(screen),
         Command::Completions(completions) => completions.run(whole(), screen),

@@ -83,6 +83,12 @@ pub enum Error {
     /// Nothing is set aside that was asked for.
     #[error("nothing that is set aside matches")]
     NothingMatches,
+    /// A drill is for tenants behind which there is no patient.
+    #[error("{tenant} is not marked synthetic in the directory: a drill cuts off no other")]
+    NotSynthetic {
+        /// The tenant.
+        tenant: String,
+    },
     /// A command was not confirmed.
     #[error("nothing was done: {0}")]
     NotConfirmed(String),
@@ -133,6 +139,7 @@ impl Error {
                 true => Exit::Unreachable,
                 false => Exit::NotFound,
             },
+            Error::NotSynthetic { .. } => Exit::Refused,
             Error::NoPage(_) | Error::NothingMatches => Exit::NotFound,
             Error::Files { exit, .. } => *exit,
         }
@@ -159,6 +166,7 @@ impl Error {
             Error::NotFound { .. } => explain("NOT_FOUND"),
             Error::Several { .. } => Some("name the referral id, or narrow it with --tenant (BH0105)".into()),
             Error::BadFile { .. } | Error::NotConfirmed(_) | Error::NothingMatches => None,
+            Error::NotSynthetic { .. } => Some("for a real cut: `bulkhead cut`".into()),
             Error::Tampered { .. } => {
                 Some("compare it with an export of another day, and with the node's own file".into())
             }

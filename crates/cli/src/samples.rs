@@ -6,6 +6,7 @@ use bulkhead_wire::{state_to_wire, time_to_wire, v1};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::desk::Desked;
 use crate::screen::Paint;
 use crate::view::{Look, World};
 
@@ -80,4 +81,9 @@ pub(crate) fn cut(id: &str, scope: &str) -> v1::CutSummary {
         tenants: vec![scope.into()],
         ..v1::CutSummary::default()
     }
+}
+
+/// A duty operator's desk in Wales.
+pub(crate) fn desked() -> Desked {
+    Desked { world: world(false), nation: "wales".into(), operator: "wales/wales-duty".into() }
 }

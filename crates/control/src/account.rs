@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bulkhead_ledger::{Error, Ledger};
+use bulkhead_ledger::{Error, Ledger, Row};
 use bulkhead_model::{CutCourse, CutId, State, TenantId};
-use bulkhead_wire::v1::{CutAccount, CutProposal, CutStep, CutSummary, HandedOver, StateCount};
+use bulkhead_wire::v1::{
+    Collateral, CutAccount, CutInForce, CutProposal, CutStep, CutSummary, HandedOver, StateCount,
+};
 use bulkhead_wire::{cut_to_wire, pending_cut_to_wire, state_to_wire, time_to_wire};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -35,6 +37,7 @@ pub(crate) fn any(authority: &Authority, id: &CutId) -> Option<CutSummary> {
 /// What of an account is known without the ledger.
 pub(crate) struct Said {
     account: CutAccount,
+    cut: CutId,
     tenants: Vec<TenantId>,
     /// What was accepted in it is suspect: from the cut's `since` until the tenant is back.
     suspect: Range<Timestamp>,
@@ -54,12 +57,33 @@ impl Said {
             proposal: timeline.and_then(|timeline| timeline.proposal.as_ref()).map(proposal),
             ..CutAccount::default()
         };
-        Some(Self { account, tenants: cut.covered(authority.directory()), suspect: cut.since..back })
+        let tenants = cut.covered(authority.directory());
+        Some(Self { account, cut: id.clone(), tenants, suspect: cut.since..back })
     }
 
-    /// With what the ledger knows. Takes milliseconds and more on a large ledger.
-    pub(crate) fn counted(self, ledger: &Ledger) -> Result<CutAccount, Error> {
-        let Self { mut account, tenants, suspect } = self;
+    /// With when each node was first heard to enforce it, and the time that is counted from.
+    pub(crate) fn enforced(mut self, nodes: BTreeMap<String, Timestamp>, made: Option<Timestamp>) -> Self {
+        let in_force = |(node, at): (String, Timestamp)| {
+            let after = made.map(|made| at.duration_since(made).as_micros());
+            CutInForce {
+                node,
+                at: Some(time_to_wire(at)),
+                after_us: after.and_then(|after| u64::try_from(after).ok()).unwrap_or_default(),
+                answered: true,
+            }
+        };
+        self.account.nodes = nodes.into_iter().map(in_force).collect();
+        self
+    }
+
+    /// Those whose `in` topics hold what they sent.
+    pub(crate) fn tenants(&self) -> &[TenantId] {
+        &self.tenants
+    }
+
+    /// With what the ledger knows, and how many it does not know yet. Takes milliseconds and more on a large ledger.
+    pub(crate) fn counted(self, ledger: &Ledger, undecided: u64) -> Result<CutAccount, Error> {
+        let Self { mut account, cut, tenants, suspect } = self;
         let (mut sent, mut received) = (BTreeMap::new(), BTreeMap::new());
         let (mut last_accepted, mut last_delivery) = (None, None);
         for tenant in &tenants {
@@ -67,26 +91,66 @@ impl Said {
             add(&mut received, ledger.open_to_by_state(tenant)?);
             last_accepted = last_accepted.max(ledger.last_accepted(tenant)?);
             last_delivery = last_delivery.max(ledger.last_offered(tenant)?);
-            let (rows, total) =
-                ledger.sent_and_handed_over(tenant, &suspect, LISTED - account.handed_over.len())?;
-            account.handed_over_total += total;
-            account.handed_over.extend(rows.iter().map(|row| {
-                let shown = bulkhead_ledger::referral_to_wire(row);
-                HandedOver {
-                    referral_id: shown.referral_id,
-                    message_id: shown.envelope.map(|envelope| envelope.message_id).unwrap_or_default(),
-                    tenant: shown.tenant,
-                    destination: shown.destination,
-                    state: shown.state,
-                    at: shown.updated_at,
-                }
-            }));
+            for (recall, count) in ledger.recalls(tenant, &suspect)? {
+                account.handed_over_total += count;
+                *match recall.as_str() {
+                    "recalled" => &mut account.recalled,
+                    "not-recalled" => &mut account.not_recalled,
+                    "refused" => &mut account.refused,
+                    _ => &mut account.no_answer,
+                } += count;
+            }
+            let room = LISTED - account.handed_over.len();
+            for row in ledger.sent_and_handed_over(tenant, &suspect, room)? {
+                account.handed_over.push(handed_over(&row, ledger)?);
+            }
         }
+        let of_others = ledger.touched(&cut)?.into_iter().filter(|(origin, _)| !tenants.contains(origin));
+        account.collateral = of_others
+            .map(|(origin, states)| {
+                let mut sums = BTreeMap::new();
+                add(&mut sums, states);
+                Collateral { tenant: origin.to_string(), referrals: counts(&sums) }
+            })
+            .collect();
+        account.undecided = undecided;
+        account.accepted = sent.values().map(|(_, count)| count).sum::<u64>() + undecided;
         (account.sent, account.received) = (counts(&sent), counts(&received));
         account.last_accepted = last_accepted.map(time_to_wire);
         account.last_delivery = last_delivery.map(time_to_wire);
         Ok(account)
     }
+}
+
+fn handed_over(row: &Row, ledger: &Ledger) -> Result<HandedOver, Error> {
+    let shown = bulkhead_ledger::referral_to_wire(row);
+    let state = row.referral.lifecycle.state();
+    let recall = match (row.referral.recalled, row.referral.not_recalled, state) {
+        (true, ..) => "recalled",
+        (_, true, _) | (_, _, State::Acknowledged) => "not-recalled",
+        (_, _, State::Rejected) => "refused",
+        _ => "no-answer",
+    };
+    // What a sidecar said is in the event that recorded it.
+    let answer = match row.referral.not_recalled {
+        true => {
+            let steps = ledger.trace(&row.id)?;
+            let said =
+                steps.into_iter().filter(|step| step.counts && step.event == "not-recalled").next_back();
+            said.map(|step| step.detail).unwrap_or_default()
+        }
+        false => String::new(),
+    };
+    Ok(HandedOver {
+        referral_id: shown.referral_id,
+        message_id: shown.envelope.map(|envelope| envelope.message_id).unwrap_or_default(),
+        tenant: shown.tenant,
+        destination: shown.destination,
+        state: shown.state,
+        at: shown.updated_at,
+        recall: recall.to_owned(),
+        answer,
+    })
 }
 
 fn add(sums: &mut BTreeMap<&'static str, (State, u64)>, counts: Vec<(State, u64)>) {
@@ -108,6 +172,7 @@ fn step(entry: &TimelineEntry) -> CutStep {
         by: entry.by.to_string(),
         what: entry.what.clone(),
         detail: entry.detail.clone(),
+        node: entry.node.clone(),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Copy {
     pub taken_at: Option<Timestamp>,
     /// Where it lies in the log of the nation that made it, when that is another one.
     pub home: Option<(Nation, Moment)>,
+    /// The node that appended it.
+    pub node: String,
 }
 
 /// What a fact that counts did.
@@ -238,7 +240,8 @@ impl Authority {
     /// Why it closes nothing.
     pub fn close_early(&mut self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
         let moment = Moment { position: self.cuts.position, at };
-        let copy = Copy { fact: fact.clone(), here: moment, taken_at: Some(at), home: None };
+        let copy =
+            Copy { fact: fact.clone(), here: moment, taken_at: Some(at), home: None, node: String::new() };
         let header = self.signer(&copy)?;
         let Ok(Command::Cut { .. }) = fact.command() else {
             return Err(Refused::NotNow("it is no cut".into()));

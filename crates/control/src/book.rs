@@ -1,9 +1,10 @@
 //! What a node knows of authority, shared by the follower that reads the log and the service that answers
 //! operators. Who changes it publishes what follows, under one lock, so that nobody sees an older state later.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{CutId, Cuts, Directory, Moment, Nation, Order};
+use bulkhead_model::{CutId, Cuts, Directory, Moment, Nation, Order, Pulse};
 use bulkhead_wire::fact::SignedFact;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ struct Shared {
     directory: watch::Sender<Arc<Directory>>,
     cuts: watch::Sender<Arc<Cuts>>,
     orders: watch::Sender<Arc<Vec<Order>>>,
+    /// When each node's pulse first showed that it knew a cut, by the log's time.
+    enforced: Mutex<HashMap<CutId, BTreeMap<String, Timestamp>>>,
 }
 
 impl Book {
@@ -32,6 +35,7 @@ impl Book {
             directory: watch::Sender::new(Arc::default()),
             cuts: watch::Sender::new(Arc::default()),
             orders: watch::Sender::new(Arc::default()),
+            enforced: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -54,6 +58,26 @@ impl Book {
     /// What was ordered for referrals that are set aside, as it grows.
     pub fn orders(&self) -> watch::Receiver<Arc<Vec<Order>>> {
         self.shared.orders.subscribe()
+    }
+
+    /// A node's pulse was read, at that time of the log.
+    pub(crate) fn pulsed(&self, pulse: &Pulse, at: Timestamp) {
+        let cuts = self.shared.cuts.borrow().clone();
+        let mut enforced = self.shared.enforced.lock().unwrap_or_else(PoisonError::into_inner);
+        for course in cuts.active() {
+            let Some(made) = course.made() else { continue };
+            let nodes = enforced.entry(course.id().clone()).or_default();
+            // What was read before the cut says nothing about it.
+            if pulse.position >= made.here.position && !nodes.contains_key(&pulse.node) {
+                nodes.insert(pulse.node.clone(), at.max(made.here.at));
+            }
+        }
+    }
+
+    /// When each node was first heard to enforce a cut, as far as this node has heard.
+    pub fn enforced(&self, cut: &CutId) -> BTreeMap<String, Timestamp> {
+        let enforced = self.shared.enforced.lock().unwrap_or_else(PoisonError::into_inner);
+        enforced.get(cut).cloned().unwrap_or_default()
     }
 
     pub(crate) fn hear(&self, copy: &Copy) -> Judged {

@@ -50,6 +50,7 @@ fn tenant(written: &shape::Tenant) -> Result<model::Tenant, Fault> {
         successor_of: written.successor_of.as_ref().map(|text| id(text, TenantId::parse)).transpose()?,
         revoked: each(&written.revoked, |text| hex(text, "a SHA-256 fingerprint of a certificate"))?,
         quota: quota(&written.quota),
+        synthetic: written.synthetic,
     })
 }
 

@@ -123,6 +123,7 @@ fn read_copy(wire: SignedCopy, here: Moment) -> Result<Copy, Unheard> {
         here,
         taken_at: wire.taken_at.and_then(time_from_wire),
         home,
+        node: wire.node,
     })
 }
 

@@ -106,6 +106,7 @@ impl Follower {
     fn hear(&self, entry: &Entry) {
         let heard = match Fact::read(entry) {
             Ok(Fact::Pulse(pulse)) => {
+                self.book.pulsed(&pulse, entry.at);
                 // Five a second of each node: no fact of authority, and no new position of what is cut.
                 self.pulses.send_modify(|pulses| Arc::make_mut(pulses).hear(pulse, entry.at));
                 Ok(())

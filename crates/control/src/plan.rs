@@ -159,7 +159,8 @@ impl Plan {
             open_to,
             urgent,
             suspect: sent.iter().map(|(_, count)| count).sum(),
-            handed_over: ledger.sent_and_handed_over(tenant, &suspect, 0)?.1,
+            handed_over: ledger.recalls(tenant, &suspect)?.iter().map(|(_, count)| count).sum(),
+            synthetic: directory.tenant(tenant).is_some_and(|known| known.synthetic),
             fallbacks: fallbacks.map(|fallback| fallback.service.to_string()).collect(),
         })
     }

@@ -41,6 +41,9 @@ pub(crate) struct Tenant {
     pub(crate) revoked: Vec<Text>,
     #[serde(default)]
     pub(crate) quota: Quota,
+    /// It exists for drills alone.
+    #[serde(default)]
+    pub(crate) synthetic: bool,
 }
 
 /// What is not written keeps its default.

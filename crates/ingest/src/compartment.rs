@@ -108,6 +108,7 @@ mod tests {
             successor_of: None,
             revoked: vec![],
             quota: Quota { calls_per_second: *calls, ..Quota::default() },
+            synthetic: false,
         };
         let supplier = Supplier { id: id.clone(), name: String::new() };
         let tenants = tenants.iter().map(tenant).collect();

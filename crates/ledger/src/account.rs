@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use bulkhead_model::{State, TenantId};
+use bulkhead_model::{CutId, State, TenantId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
-use crate::columns::micros;
+use crate::columns::{micros, tenant_of};
 use crate::query::{ids, one, rows, trace};
 use crate::schema::failed;
 use crate::store::View;
@@ -16,6 +16,15 @@ use crate::{Error, Row};
 /// In whose hands it is: handed over, or on its way in another nation.
 const HANDED_OVER: &str =
     "state IN ('offered', 'delivered', 'acknowledged', 'rejected', 'unknown', 'carried')";
+
+/// The same, and what was given up again when it was asked back.
+const WAS_HANDED_OVER: &str =
+    "(recalled = 1 OR state IN ('offered', 'delivered', 'acknowledged', 'rejected', 'unknown', 'carried'))";
+
+/// How what was handed over stands to the recall.
+const RECALL: &str = "CASE WHEN recalled = 1 THEN 'recalled'
+    WHEN not_recalled = 1 OR state = 'acknowledged' THEN 'not-recalled'
+    WHEN state = 'rejected' THEN 'refused' ELSE 'no-answer' END";
 
 /// How many of the newest hand-overs are looked through for the last one.
 const NEWEST: u32 = 20;
@@ -82,33 +91,60 @@ pub(crate) fn last_offered(connection: &Connection, tenant: &TenantId) -> Result
     Ok(last)
 }
 
-/// What it sent in that time and others have all the same, newest first, and how many in all.
+/// What it sent in that time and others have, or had, all the same, newest first.
 pub(crate) fn handed_over(
     view: &View<'_>,
     tenant: &TenantId,
     time: &Range<Timestamp>,
     limit: usize,
-) -> Result<(Vec<Row>, u64), Error> {
-    let which = format!("origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {HANDED_OVER}");
-    let (start, end) = (micros(time.start), micros(time.end));
-    let total = one(
-        view,
-        &format!("SELECT count(*) FROM referral WHERE {which}"),
-        &[&tenant.as_str(), &start, &end],
-    )?;
+) -> Result<Vec<Row>, Error> {
+    let which = format!("origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {WAS_HANDED_OVER}");
     let ids = ids(
         view,
         &format!("SELECT id FROM referral WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?4"),
-        params![tenant.as_str(), start, end, limit],
+        params![tenant.as_str(), micros(time.start), micros(time.end), limit],
     )?;
-    Ok((rows(view, &ids)?, total))
+    rows(view, &ids)
+}
+
+/// How many these are in all, by how they stand to the recall.
+pub(crate) fn recalls(
+    connection: &Connection,
+    tenant: &TenantId,
+    time: &Range<Timestamp>,
+) -> Result<Vec<(String, u64)>, Error> {
+    let query = format!(
+        "SELECT {RECALL}, count(*) FROM referral
+         WHERE origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {WAS_HANDED_OVER} GROUP BY 1"
+    );
+    counted(connection, &query, params![tenant.as_str(), micros(time.start), micros(time.end)])
+}
+
+/// Whose referrals a cut stood in the way of, and how these fare now.
+pub(crate) fn touched(
+    connection: &Connection,
+    cut: &CutId,
+) -> Result<Vec<(TenantId, Vec<(State, u64)>)>, Error> {
+    let origins = "SELECT origin, count(*) FROM referral WHERE touched = ?1 GROUP BY origin ORDER BY origin";
+    let origins = counted(connection, origins, params![cut.as_str()])?;
+    let query = "SELECT state, count(*) FROM referral WHERE touched = ?1 AND origin = ?2 GROUP BY state";
+    let mut touched = Vec::new();
+    for origin in origins.into_iter().filter_map(|(origin, _)| tenant_of(&origin)) {
+        let states = by_state(connection, query, params![cut.as_str(), origin.as_str()])?;
+        touched.push((origin, states));
+    }
+    Ok(touched)
 }
 
 fn by_state(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<(State, u64)>, Error> {
+    let found = counted(connection, query, params)?;
+    Ok(found.into_iter().filter_map(|(state, count)| Some((State::parse(&state)?, count))).collect())
+}
+
+fn counted(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<(String, u64)>, Error> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
-    let found = connection
+    connection
         .prepare_cached(query)
         .and_then(|mut query| query.query_map(params, read)?.collect::<rusqlite::Result<Vec<_>>>())
-        .map_err(failed("counting for an account"))?;
-    Ok(found.into_iter().filter_map(|(state, count)| Some((State::parse(&state)?, count))).collect())
+        .map_err(failed("counting for an account"))
 }

@@ -158,12 +158,12 @@ INSERT INTO referral (
     id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, hear, overdue, kind,
     lane, effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
     predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version, state_since,
-    cut, not_recalled)
+    cut, not_recalled, recalled, touched)
 VALUES (
     :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :hear,
     :overdue, :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
     :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version,
-    :state_since, :cut, :not_recalled)";
+    :state_since, :cut, :not_recalled, :recalled, :touched)";
 
 /// `effective` and `clear` depend on other rows: they are settled after all rows of a batch are written.
 const REWRITE: &str = "
@@ -174,7 +174,7 @@ UPDATE referral SET
     message_id = :message_id, case_id = :case_id, case_key = :case_key, facts_partition = :facts_partition,
     facts_offset = :facts_offset, predecessor = :predecessor, waits_partition = :waits_partition,
     waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version,
-    state_since = :state_since, cut = :cut, not_recalled = :not_recalled
+    state_since = :state_since, cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched
 WHERE id = :id";
 
 /// Most events change neither what a referral is nor who has it: then the large indexes are left alone.
@@ -183,7 +183,7 @@ UPDATE referral SET
     state = :state, stage = :stage, open = :open, done = :done, unheard = :unheard, sent_after_all = :sent_after_all,
     tell = :tell, hear = :hear, overdue = :overdue, since = :since, waits_partition = :waits_partition,
     waits_offset = :waits_offset, border = :border, inbox = :inbox, version = :version, state_since = :state_since,
-    cut = :cut, not_recalled = :not_recalled
+    cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched
 WHERE id = :id";
 
 /// The least that must be written of a row that is there.
@@ -248,6 +248,8 @@ pub(crate) fn write(
         ":state_since": life.referral.state_since,
         ":cut": lifecycle.cut().map(CutId::as_str),
         ":not_recalled": life.referral.not_recalled,
+        ":recalled": life.referral.recalled,
+        ":touched": life.referral.touched.as_ref().map(CutId::as_str),
     };
     for (name, value) in values {
         if let Some(place) = statement.parameter_index(name)? {

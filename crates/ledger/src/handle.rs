@@ -20,6 +20,9 @@ use crate::{
     waiting,
 };
 
+/// So many undecided records are counted, and no more.
+const UNDECIDED: usize = 100_000;
+
 /// What a ledger is made with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -130,19 +133,45 @@ impl Ledger {
         self.read("asking for the last", |connection| account::last_offered(connection, tenant))
     }
 
-    /// What a tenant sent in that time and others have, newest first, and how many in all.
+    /// What a tenant sent in that time and others have, or had before they gave it up, newest first.
     pub fn sent_and_handed_over(
         &self,
         tenant: &TenantId,
         time: &Range<Timestamp>,
         limit: usize,
-    ) -> Result<(Vec<Row>, u64), Error> {
+    ) -> Result<Vec<Row>, Error> {
         self.read("listing", |connection| account::handed_over(connection, tenant, time, limit))
+    }
+
+    /// How many these are, by how they stand to a recall: `recalled`, `not-recalled`, `refused`, `no-answer`.
+    pub fn recalls(&self, tenant: &TenantId, time: &Range<Timestamp>) -> Result<Vec<(String, u64)>, Error> {
+        self.read("counting", |connection| account::recalls(connection, tenant, time))
+    }
+
+    /// Whose referrals a cut stood in the way of, by sender, and how they fare now.
+    pub fn touched(&self, cut: &CutId) -> Result<Vec<(TenantId, Vec<(State, u64)>)>, Error> {
+        self.read("counting", |connection| account::touched(connection, cut))
+    }
+
+    /// How many records of that `in` topic no event has settled yet: accepted, and in no account.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn in_undecided(&self, topic: &str) -> Result<u64, Error> {
+        let bounds = self.log.bounds(&Topic::new(topic)?.partition(0)).await?;
+        let first = self.published.read_on(topic).max(bounds.start);
+        let undecided = (first..bounds.end).filter(|offset| !self.published.is_settled(topic, *offset));
+        Ok(undecided.take(UNDECIDED).count() as u64)
     }
 
     /// How many referrals are in each state, by sender and receiver.
     pub fn counts(&self) -> Result<Vec<Count>, Error> {
         self.read("counting", |view| query::counts(view))
+    }
+
+    /// Whether one of these two has sent something to the other.
+    pub fn exchanged(&self, one: &TenantId, other: &TenantId) -> Result<bool, Error> {
+        self.read("asking who exchanges", |connection| query::exchanged(connection, one, other))
     }
 
     /// How many wait for this tenant and are not handed over, by effective lane, most urgent first.

@@ -139,6 +139,13 @@ pub(crate) fn counts(connection: &Connection) -> Result<Vec<Count>, Error> {
     Ok(found.into_iter().filter_map(count).collect())
 }
 
+/// Whether one of these two has sent something to the other.
+pub(crate) fn exchanged(connection: &Connection, one: &TenantId, other: &TenantId) -> Result<bool, Error> {
+    let query = "SELECT EXISTS (SELECT 1 FROM tally WHERE origin = ?1 AND destination = ?2)
+                     OR EXISTS (SELECT 1 FROM tally WHERE origin = ?2 AND destination = ?1)";
+    self::one(connection, query, &[&one.as_str(), &other.as_str()])
+}
+
 /// What may need a person.
 pub(crate) fn alerts(connection: &Connection, now: Timestamp) -> Result<Vec<AlertCount>, Error> {
     const CONCERNS_RECEIVER: &str = "coalesce(destination, origin)";

@@ -60,7 +60,8 @@ CREATE TABLE referral (
     since INTEGER NOT NULL, message_id TEXT NOT NULL, case_id TEXT, case_key TEXT NOT NULL,
     facts_partition INTEGER NOT NULL, facts_offset INTEGER NOT NULL, predecessor BLOB, clear INTEGER NOT NULL,
     waits_partition INTEGER, waits_offset INTEGER, border TEXT, shard INTEGER NOT NULL, inbox TEXT,
-    version INTEGER NOT NULL, state_since INTEGER NOT NULL, cut TEXT, not_recalled INTEGER NOT NULL
+    version INTEGER NOT NULL, state_since INTEGER NOT NULL, cut TEXT, not_recalled INTEGER NOT NULL,
+    recalled INTEGER NOT NULL, touched TEXT
 ) WITHOUT ROWID;
 CREATE INDEX waiting_out ON referral
     (destination, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 1;
@@ -71,6 +72,7 @@ CREATE INDEX delivered ON referral (destination, since, origin) WHERE stage = 4;
 CREATE INDEX unheard ON referral (since) WHERE unheard = 1;
 CREATE INDEX parked ON referral (destination, origin) WHERE state = 'parked';
 CREATE INDEX aside ON referral (cut, effective, deadline, id) WHERE cut IS NOT NULL;
+CREATE INDEX touched ON referral (touched, origin, state) WHERE touched IS NOT NULL;
 CREATE INDEX not_recalled ON referral (origin) WHERE not_recalled = 1;
 CREATE INDEX return_pending ON referral (origin) WHERE state = 'return-pending';
 CREATE INDEX sent_after_all ON referral (origin) WHERE sent_after_all = 1;

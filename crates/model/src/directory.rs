@@ -47,6 +47,8 @@ pub struct Tenant {
     pub revoked: Vec<String>,
     /// What it may use.
     pub quota: Quota,
+    /// It exists for drills alone: no patient is behind anything that it sends.
+    pub synthetic: bool,
 }
 
 /// What a service's system speaks.
@@ -330,6 +332,7 @@ pub(crate) mod tests {
             successor_of: None,
             revoked: vec![],
             quota: Quota::default(),
+            synthetic: false,
         }
     }
 

@@ -230,6 +230,20 @@ impl Event {
         }
     }
 
+    /// The cut whose doing it is.
+    pub fn cut(&self) -> Option<CutId> {
+        match self {
+            Event::Held { cut, .. }
+            | Event::Quarantined { cut, .. }
+            | Event::Unknown { cut, .. }
+            | Event::Recalled { cut, .. }
+            | Event::NotRecalled { cut, .. } => Some(cut.clone()),
+            Event::Diverted { reason, .. } | Event::ReturnPending { reason } => reason.cut(),
+            Event::Reported { reason, .. } => reason.as_ref().and_then(Reason::cut),
+            _ => None,
+        }
+    }
+
     /// What it says, in words.
     pub fn detail(&self) -> String {
         match self {

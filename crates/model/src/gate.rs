@@ -347,6 +347,12 @@ impl Cuts {
         self.gates.by_tenant.keys().cloned().collect::<Vec<_>>().into_iter()
     }
 
+    /// The cut for which these two exchange nothing, or only in one direction.
+    pub fn is_off(&self, tenant: &TenantId, towards: &TenantId) -> Option<&CutId> {
+        let over = self.gates.over(tenant).iter();
+        over.clone().find(|gate| !gate.lets_in(towards)).map(|gate| &gate.id)
+    }
+
     /// A cut that covers this tenant now: one that is closed, if there is one.
     pub fn covering(&self, tenant: &TenantId) -> Option<&CutId> {
         let over = || self.gates.over(tenant).iter().filter(|gate| gate.is_active);

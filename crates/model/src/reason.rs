@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::CutId;
+
 /// Machine-readable reasons: those of gRPC's ErrorInfo (surface.md) and those of referrals set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
@@ -153,6 +155,23 @@ impl Reason {
         Self { code: code.as_str().to_owned(), text: text.into() }
     }
 
+    /// The cut that it names, when it is one's doing: every such text says *cut off by* or *under the cut* and its name.
+    pub fn cut(&self) -> Option<CutId> {
+        if !matches!(self.known(), Some(Code::TenantCut | Code::DestinationCut)) {
+            return None;
+        }
+        let mut words = self.text.split_whitespace();
+        while let Some(word) = words.next() {
+            if matches!(word, "by" | "cut")
+                && let Some(next) = words.clone().next()
+                && let Ok(cut) = CutId::parse(next.trim_end_matches([':', ';', ',', '.']))
+            {
+                return Some(cut);
+            }
+        }
+        None
+    }
+
     /// The code, when it is one of ours.
     pub fn known(&self) -> Option<Code> {
         Code::parse(&self.code)
@@ -162,5 +181,29 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.text.is_empty() { f.write_str(&self.code) } else { write!(f, "{}: {}", self.code, self.text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_names_the_cut_whose_doing_it_is() {
+        let check = |code: Code, text: &str, expected: Option<&str>| {
+            let cut = Reason::new(code, text).cut();
+            assert_eq!(cut.as_ref().map(CutId::as_str), expected, "{text}");
+        };
+        check(
+            Code::DestinationCut,
+            "the receiver is cut off by wales/3f0c9a12be77",
+            Some("wales/3f0c9a12be77"),
+        );
+        check(Code::TenantCut, "sent while the sender was under the cut wales/3f0c", Some("wales/3f0c"));
+        check(Code::DestinationCut, "wales/a-triage is cut off by wales/3f0c: phone it", Some("wales/3f0c"));
+        let ordered = "the receiver is cut off by wales/3f0c; given back by wales/wales-duty";
+        check(Code::DestinationCut, ordered, Some("wales/3f0c"));
+        check(Code::BudgetSpent, "spent; given back by wales/wales-duty", None);
+        check(Code::TenantCut, "", None);
     }
 }

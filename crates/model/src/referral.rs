@@ -6,7 +6,7 @@
 //! What is cancelled or given back is its origin's again, which is a change of custody too: so a new
 //! attempt of its sender starts from there.
 
-use crate::{Event, Lifecycle, Numbered, State};
+use crate::{CutId, Event, Lifecycle, Numbered, State};
 
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub struct Referral {
     pub sender_told: u64,
     /// Its sender was cut off after it was handed over, and its receiver could not give it up.
     pub not_recalled: bool,
+    /// Its sender was cut off after it was handed over, and its receiver gave it up.
+    pub recalled: bool,
+    /// The newest cut that stood in its way.
+    pub touched: Option<CutId>,
     /// What the target format could not carry, by name.
     pub omissions: Vec<String>,
     /// Events of later custody numbers, in the order in which they were read.
@@ -97,7 +101,7 @@ impl Referral {
             }
             Event::NotRecalled { .. } => {
                 self.not_recalled = true;
-                self.version += 1;
+                self.note(&numbered.event);
                 return Verdict::Counts;
             }
             Event::Offered { attempt } if *attempt <= self.attempt => {
@@ -130,6 +134,7 @@ impl Referral {
 
     fn note(&mut self, event: &Event) {
         self.version += 1;
+        self.touched = event.cut().or_else(|| self.touched.take());
         match event {
             Event::Routed { .. }
             | Event::Carried { .. }
@@ -137,6 +142,7 @@ impl Referral {
             | Event::Cancelled { .. }
             | Event::ReturnPending { .. } => self.custody += 1,
             Event::Offered { attempt } => self.attempt = *attempt,
+            Event::Recalled { .. } => self.recalled = true,
             Event::Retry { spends_budget: true, .. } => self.spent += 1,
             Event::Acknowledged { omissions, .. } => self.omissions.clone_from(omissions),
             Event::Reported { omissions, .. } if !omissions.is_empty() => {

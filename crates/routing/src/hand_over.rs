@@ -28,6 +28,7 @@ use crate::layers::Layer;
 use crate::notices::{self, Notices};
 use crate::owner::Shared;
 use crate::recalls::Recalls;
+use crate::service_notices::ServiceNotices;
 use crate::settle::{self, settle};
 use crate::source::Source;
 
@@ -70,6 +71,7 @@ pub(crate) struct HandOver {
     /// Until then, what a former stream had under way may still become an offer.
     former_until: Instant,
     notices: Notices,
+    service_notices: ServiceNotices,
     recalls: Recalls,
     work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
 }
@@ -78,6 +80,7 @@ impl HandOver {
     pub(crate) fn new(shared: Shared, tenant: TenantId, claim: Claim, down: Down) -> Self {
         Self {
             recalls: Recalls::new(shared.clone(), tenant.clone(), claim.clone()),
+            service_notices: ServiceNotices::new(shared.clone(), tenant.clone(), down.clone()),
             notices: Notices::new(shared.clone(), tenant.clone(), claim.clone(), down.clone()),
             shared,
             tenant,
@@ -193,6 +196,7 @@ impl HandOver {
             return Ok(());
         }
         self.take_up_former_offers()?;
+        self.service_notices.say()?;
         for recall in self.recalls.due()? {
             let (down, frame) = (self.down.clone(), v1::receive_response::Frame::Recall(recall));
             self.work.push(Box::pin(async move {

@@ -26,6 +26,7 @@ mod owner;
 mod paces;
 mod recalls;
 mod router;
+mod service_notices;
 mod settle;
 mod shards;
 mod source;

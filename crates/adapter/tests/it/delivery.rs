@@ -378,3 +378,34 @@ async fn two_sidecars_that_displace_each_other_are_told_on_the_page() {
     );
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_service_that_is_off_is_shown_until_it_is_back_and_turns_nothing_red() {
+    use bulkhead_wire::v1::receive_response::Frame;
+
+    let mut world = World::new().await;
+    let sidecar = world.connected().await;
+    let stream = world.broker.stream().await;
+    let notice = |off: bool| v1::ServiceNotice {
+        tenant: "wales/wast-111".into(),
+        off,
+        text: "wales/wast-111 is cut off since 2026-07-01 09:00 UTC. Phone it.".into(),
+        text_cy: "Mae wales/wast-111 wedi'i ddatgysylltu.".into(),
+        ..Default::default()
+    };
+    // One that says nothing harms nobody.
+    stream.send(Frame::ServiceNotice(v1::ServiceNotice::default())).await;
+    stream.send(Frame::ServiceNotice(notice(true))).await;
+    let page = crate::world::eventually("it is shown", async || {
+        let page = sidecar.page("/readyz").await;
+        page.contains("wales/wast-111 is off").then_some(page)
+    })
+    .await;
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("ddatgysylltu"), "{page}");
+    stream.send(Frame::ServiceNotice(notice(false))).await;
+    crate::world::eventually("it is back", async || {
+        (!sidecar.page("/readyz").await.contains("wast-111")).then_some(())
+    })
+    .await;
+    sidecar.stop().await;
+}

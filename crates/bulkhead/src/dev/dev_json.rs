@@ -16,6 +16,8 @@ pub(super) struct DevJson {
     pub(super) ca: String,
     pub(super) cells: Vec<Cell>,
     pub(super) tenants: Vec<Tenant>,
+    /// Tenants for drills alone, without a system.
+    pub(super) synthetic: Vec<Synthetic>,
     pub(super) operators: Vec<Operator>,
 }
 
@@ -41,6 +43,14 @@ pub(super) struct Tenant {
     pub(super) key: String,
     pub(super) sidecar: Sidecar,
     pub(super) simulator: Simulator,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Synthetic {
+    pub(super) id: String,
+    pub(super) services: Vec<Service>,
+    pub(super) certificate: String,
+    pub(super) key: String,
 }
 
 #[derive(Debug, Serialize)]

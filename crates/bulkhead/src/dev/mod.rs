@@ -131,7 +131,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
     }
     let sidecars = Drain::new();
     let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars).await?;
-    dev_json(settings.log, &plan, &pki, &tenants).write(&data_dir)?;
+    dev_json(settings.log, &data_dir, &plan, &pki, &tenants).write(&data_dir)?;
     banner::write_sample(&data_dir)?;
     if !quiet {
         banner::print(&settings.data_dir, &tenants);
@@ -215,7 +215,7 @@ fn node_config(
     })
 }
 
-fn dev_json(log: LogKind, plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJson {
+fn dev_json(log: LogKind, data_dir: &Path, plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJson {
     let text = |path: PathBuf| path.display().to_string();
     DevJson {
         pid: std::process::id(),
@@ -240,6 +240,20 @@ fn dev_json(log: LogKind, plan: &PortPlan, pki: &Pki, tenants: &Tenants) -> DevJ
             })
             .collect(),
         tenants: tenants.dev_json(pki),
+        synthetic: world::synthetic()
+            .map(|(id, service)| {
+                let files = pki.tenant_files(&id);
+                let services = vec![dev_json::Service { id: service, identifiers: vec![] }];
+                dev_json::Synthetic {
+                    id,
+                    services,
+                    certificate: text(files.certificate),
+                    key: text(files.key),
+                }
+            })
+            // The keys of an older world have none for them.
+            .filter(|synthetic| data_dir.join(&synthetic.certificate).exists())
+            .collect(),
         operators: world::operators()
             .map(|(nation, name)| {
                 let files = pki.operator_files(&name);

@@ -127,6 +127,10 @@ fn make(folder: &Path) -> Result<()> {
         let uri = format!("bulkhead://{}", tenant.id);
         issue(folder, &issuer, "tenant", tenant.id, &uri, None, KeyPair::generate()?)?;
     }
+    for (tenant, _) in world::synthetic() {
+        let uri = format!("bulkhead://{tenant}");
+        issue(folder, &issuer, "tenant", &tenant, &uri, None, KeyPair::generate()?)?;
+    }
     for (nation, name) in world::operators() {
         let uri = format!("bulkhead://{nation}/operator/{name}");
         issue(folder, &issuer, "operator", &name, &uri, None, KeyPair::generate_for(&rcgen::PKCS_ED25519)?)?;

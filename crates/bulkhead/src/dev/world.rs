@@ -9,6 +9,16 @@ pub(super) const DOS: &str = "https://fhir.nhs.uk/Id/dos-service-id";
 /// An organisation code.
 pub(super) const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
+/// Whose the tenants are that exist for drills.
+pub(super) const DRILLS: (&str, &str) = ("bulkhead", "Bulkhead drills");
+
+/// One for drills in each nation, with one service; no system is behind it.
+pub(super) fn synthetic() -> impl Iterator<Item = (String, String)> {
+    Nation::ALL
+        .into_iter()
+        .map(|nation| (format!("{nation}/synthetic"), format!("{nation}/synthetic-service")))
+}
+
 /// The four companies; meridian has environments in all four nations, as one had in 2022.
 pub(super) const SUPPLIERS: [(&str, &str); 4] = [
     ("meridian", "Meridian Health Software"),
@@ -144,7 +154,7 @@ pub(super) fn directory(public_key: impl Fn(&str) -> String) -> String {
             let _ = writeln!(text, "{line}");
         }
     };
-    for (id, name) in SUPPLIERS {
+    for (id, name) in SUPPLIERS.into_iter().chain([DRILLS]) {
         table(&["[[suppliers]]", &format!("id = {id:?}"), &format!("name = {name:?}")]);
     }
     for tenant in TENANTS {
@@ -160,6 +170,23 @@ pub(super) fn directory(public_key: impl Fn(&str) -> String) -> String {
             "]",
             &format!("protocol = {:?}", protocol.as_str()),
             &format!("version = {version:?}"),
+        ]);
+    }
+    for (id, service) in synthetic() {
+        let supplier = DRILLS.0;
+        table(&[
+            "[[tenants]]",
+            &format!("id = {id:?}"),
+            &format!("supplier = {supplier:?}"),
+            "synthetic = true",
+        ]);
+        table(&[
+            "[[services]]",
+            &format!("id = {service:?}"),
+            &format!("host = {id:?}"),
+            "identifiers = []",
+            "protocol = \"hl7v2\"",
+            "version = \"2.4\"",
         ]);
     }
     for (nation, name) in operators() {
@@ -184,6 +211,10 @@ mod tests {
         for tenant in TENANTS {
             assert!(directory.tenant(&tenant.tenant()).is_some(), "{}", tenant.id);
         }
-        assert_eq!(directory.services().count(), TENANTS.len());
+        for (id, _) in synthetic() {
+            assert!(directory.tenant(&TenantId::parse(&id).unwrap()).unwrap().synthetic, "{id}");
+        }
+        assert_eq!(directory.tenants().filter(|tenant| tenant.synthetic).count(), Nation::ALL.len());
+        assert_eq!(directory.services().count(), TENANTS.len() + Nation::ALL.len());
     }
 }

@@ -199,3 +199,6 @@ pub(crate) fn say(desk: &Desk, answer: &v1::CommandResponse, screen: &mut Screen
     }
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,7 +167,7 @@ impl Following {
             match heard {
                 Some(Heard::Event(nation, event)) => {
                     seen += 1;
-                    self.show(nation, event, screen);
+                    self.show(nation, *event, screen);
                 }
                 Some(Heard::Connected(nation)) => self.connected(nation, screen),
                 Some(Heard::Lost(nation, trouble)) => self.lost(nation, trouble, screen),

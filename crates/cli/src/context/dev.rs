@@ -17,6 +17,8 @@ struct File {
     #[serde(default)]
     tenants: Vec<FileTenant>,
     #[serde(default)]
+    synthetic: Vec<FileTenant>,
+    #[serde(default)]
     operators: Vec<FileOperator>,
 }
 
@@ -76,7 +78,12 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Context, Error> {
             demo: file.demo,
             ca: folder.join(&file.ca),
             cells: file.cells.iter().map(cell).collect::<Result<_, _>>()?,
-            tenants: file.tenants.iter().map(|one| tenant(one, folder)).collect::<Result<_, _>>()?,
+            tenants: file
+                .tenants
+                .iter()
+                .chain(&file.synthetic)
+                .map(|one| tenant(one, folder))
+                .collect::<Result<_, _>>()?,
             operators: file.operators.iter().map(|one| operator(one, folder)).collect::<Result<_, _>>()?,
         })
     };

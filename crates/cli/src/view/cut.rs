@@ -1,6 +1,7 @@
 //! Cuts, in the form that JSON has.
 
-use bulkhead_wire::v1;
+use bulkhead_model::State;
+use bulkhead_wire::{state_from_wire, v1};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -76,6 +77,8 @@ pub(crate) struct PlannedTenant {
     pub(crate) suspect: u64,
     pub(crate) handed_over: u64,
     pub(crate) fallbacks: Vec<String>,
+    /// It exists for drills alone.
+    pub(crate) synthetic: bool,
 }
 
 /// A node, and when it had the cut in force.
@@ -93,16 +96,69 @@ pub(crate) struct Forced {
 pub(crate) struct Account {
     pub(crate) cut: Option<Cut>,
     pub(crate) steps: Vec<Step>,
-    /// From the scope, accepted at or after `since`, by state; the sum is `accepted`.
+    /// When each node of the cell was first heard to enforce it.
+    pub(crate) nodes: Vec<Forced>,
+    /// From the scope, accepted at or after `since`, by state.
     pub(crate) sent: Map<String, Value>,
+    /// How many were accepted from the scope at or after `since`, whether any state accounts for them or not.
     pub(crate) accepted: u64,
+    /// The same, summed up as people count it.
+    pub(crate) balance: Balance,
+    /// The balance accounts for every one that was accepted.
+    pub(crate) adds_up: bool,
+    /// In the log and in no state yet.
+    pub(crate) undecided: u64,
     /// To the scope and not settled, by state.
     pub(crate) received: Map<String, Value>,
     pub(crate) last_accepted: Option<Timestamp>,
     pub(crate) last_delivery: Option<Timestamp>,
     pub(crate) handed_over: Vec<HandedOver>,
     pub(crate) handed_over_total: u64,
+    pub(crate) recalls: Recalls,
+    /// Referrals of others that it stood in the way of.
+    pub(crate) collateral: Vec<Collateral>,
     pub(crate) proposal: Option<Proposal>,
+}
+
+/// What became of all that was accepted: every state is in exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct Balance {
+    /// In a receiving sidecar or its system.
+    pub(crate) delivered: u64,
+    pub(crate) held: u64,
+    pub(crate) parked: u64,
+    pub(crate) diverted: u64,
+    /// Given back, confirmed or not.
+    pub(crate) returned: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected: u64,
+    pub(crate) unknown: u64,
+    /// Taken back by its sender.
+    pub(crate) cancelled: u64,
+    /// Accepted, routed, carried or being handed over: nothing keeps it.
+    pub(crate) under_way: u64,
+}
+
+/// How what was handed over stands to the recall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Recalls {
+    /// Its receiver gave it up.
+    pub(crate) recalled: u64,
+    /// Its receiver's system has it.
+    pub(crate) not_recalled: u64,
+    /// Its receiver's system refused it.
+    pub(crate) refused: u64,
+    /// Nobody has said yet.
+    pub(crate) no_answer: u64,
+}
+
+/// What a cut did to another sender's referrals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Collateral {
+    pub(crate) tenant: String,
+    /// How they fare now, by state.
+    pub(crate) referrals: Map<String, Value>,
+    pub(crate) total: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,6 +168,8 @@ pub(crate) struct Step {
     pub(crate) by: String,
     pub(crate) what: String,
     pub(crate) detail: String,
+    /// The node that brought it into the log.
+    pub(crate) node: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,6 +180,10 @@ pub(crate) struct HandedOver {
     pub(crate) destination: Option<String>,
     pub(crate) state: String,
     pub(crate) at: Option<Timestamp>,
+    /// recalled, not-recalled, refused or no-answer.
+    pub(crate) recall: String,
+    /// What the receiver's sidecar said.
+    pub(crate) answer: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -195,6 +257,7 @@ impl Planned {
             suspect: one.suspect,
             handed_over: one.handed_over,
             fallbacks: one.fallbacks.clone(),
+            synthetic: one.synthetic,
         };
         Self {
             plan: bulkhead_wire::fact::hex(&wire.plan),
@@ -231,6 +294,7 @@ impl Account {
             by: one.by.clone(),
             what: one.what.clone(),
             detail: one.detail.clone(),
+            node: stated(&one.node),
         };
         let handed_over = |one: &v1::HandedOver| HandedOver {
             referral_id: one.referral_id.clone(),
@@ -239,7 +303,15 @@ impl Account {
             destination: stated(&one.destination),
             state: state_name(one.state),
             at: moment(one.at),
+            recall: one.recall.clone(),
+            answer: stated(&one.answer),
         };
+        let collateral = |one: &v1::Collateral| Collateral {
+            tenant: one.tenant.clone(),
+            referrals: by_state(&one.referrals),
+            total: one.referrals.iter().map(|count| count.count).sum(),
+        };
+        let balance = Balance::of(&wire.sent);
         let proposal = |one: &v1::CutProposal| Proposal {
             fact: bulkhead_wire::fact::hex(&one.fact),
             by: one.by.clone(),
@@ -250,15 +322,73 @@ impl Account {
         Self {
             cut: wire.cut.as_ref().map(Cut::of),
             steps: wire.steps.iter().map(step).collect(),
+            nodes: wire.nodes.iter().map(Forced::of).collect(),
             sent: by_state(&wire.sent),
-            accepted: wire.sent.iter().map(|count| count.count).sum(),
+            accepted: wire.accepted,
+            balance,
+            adds_up: balance.sum() == wire.accepted,
+            undecided: wire.undecided,
             received: by_state(&wire.received),
             last_accepted: moment(wire.last_accepted),
             last_delivery: moment(wire.last_delivery),
             handed_over: wire.handed_over.iter().map(handed_over).collect(),
             handed_over_total: wire.handed_over_total,
+            recalls: Recalls {
+                recalled: wire.recalled,
+                not_recalled: wire.not_recalled,
+                refused: wire.refused,
+                no_answer: wire.no_answer,
+            },
+            collateral: wire.collateral.iter().map(collateral).collect(),
             proposal: wire.proposal.as_ref().map(proposal),
         }
+    }
+}
+
+impl Balance {
+    fn of(counts: &[v1::StateCount]) -> Self {
+        let mut balance = Self::default();
+        for count in counts {
+            // A state of a newer cell is in none of these: then the balance does not add up, and says so.
+            let Some(state) = state_from_wire(count.state) else { continue };
+            *balance.of_state(state) += count.count;
+        }
+        balance
+    }
+
+    fn of_state(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Delivered | State::Acknowledged => &mut self.delivered,
+            State::Held => &mut self.held,
+            State::Parked => &mut self.parked,
+            State::Diverted => &mut self.diverted,
+            State::Returned | State::ReturnPending => &mut self.returned,
+            State::Quarantined => &mut self.quarantined,
+            State::Rejected => &mut self.rejected,
+            State::Unknown => &mut self.unknown,
+            State::Cancelled => &mut self.cancelled,
+            State::Accepted | State::Routed | State::Carried | State::Offered => &mut self.under_way,
+        }
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        self.named().iter().map(|(_, count)| count).sum()
+    }
+
+    /// By the words of the report, in its order.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 10] {
+        [
+            ("delivered", self.delivered),
+            ("held", self.held),
+            ("parked", self.parked),
+            ("diverted", self.diverted),
+            ("returned", self.returned),
+            ("quarantined", self.quarantined),
+            ("rejected", self.rejected),
+            ("unknown", self.unknown),
+            ("cancelled", self.cancelled),
+            ("under way", self.under_way),
+        ]
     }
 }
 

@@ -29,6 +29,7 @@ impl Authority {
                 by: header.operator.clone(),
                 what: command.name().to_owned(),
                 detail: detail(command, &effect),
+                node: copy.node.clone(),
             };
             self.timelines.entry(cut).or_default().entries.push(entry);
         }

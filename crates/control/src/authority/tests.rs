@@ -89,7 +89,13 @@ impl World {
         self.position += 1;
         self.minute += 1;
         let here = Moment { position: self.position, at: at(self.minute) };
-        self.authority.hear(&Copy { fact: fact.clone(), here, taken_at: None, home: None })
+        self.authority.hear(&Copy {
+            fact: fact.clone(),
+            here,
+            taken_at: None,
+            home: None,
+            node: "wales-1".into(),
+        })
     }
 
     fn say(&mut self, who: &str, scope: &str, command: Command) -> Judged {
@@ -190,14 +196,14 @@ fn expiry_is_judged_by_the_append_time_alone() {
     assert_eq!(refused(&world.append(&late)), Refused::Expired);
     // A closing that a node took in time does not expire.
     let here = Moment { position: 9, at: at(50) };
-    let taken = Copy { fact: late, here, taken_at: Some(at(1)), home: None };
+    let taken = Copy { fact: late, here, taken_at: Some(at(1)), home: None, node: "wales-1".into() };
     assert!(matches!(world.authority.hear(&taken), Judged::Counts(_)));
     // One that opens does, whatever a copy says.
     let id = world.cut("wales/duty", "wales/ooh");
     let withdraw =
         world.sign("wales/lead", Some("wales/ooh"), Command::Withdraw { cut: id, reason: "no".into() });
     let here = Moment { position: 99, at: at(40) };
-    let taken = Copy { fact: withdraw, here, taken_at: Some(at(6)), home: None };
+    let taken = Copy { fact: withdraw, here, taken_at: Some(at(6)), home: None, node: "wales-1".into() };
     assert_eq!(refused(&world.authority.hear(&taken)), Refused::Expired);
 }
 
@@ -399,8 +405,13 @@ fn another_nation_speaks_for_its_own_tenants_only() {
         let here = Moment { position: 1, at: at(30) };
         // It is judged by its home time, though it arrives later.
         let moment = Moment { position: 7, at: at(1) };
-        let judged =
-            far.authority.hear(&Copy { fact, here, taken_at: None, home: Some((Nation::Wales, moment)) });
+        let judged = far.authority.hear(&Copy {
+            fact,
+            here,
+            taken_at: None,
+            home: Some((Nation::Wales, moment)),
+            node: "wales-1".into(),
+        });
         (judged, far)
     };
     let (judged, far) = carry("wales/wast-111");
@@ -452,7 +463,7 @@ fn a_replay_comes_to_the_same() {
     let mut again = World::new();
     for (fact, position, minute) in log {
         let here = Moment { position, at: at(minute) };
-        again.authority.hear(&Copy { fact, here, taken_at: None, home: None });
+        again.authority.hear(&Copy { fact, here, taken_at: None, home: None, node: "wales-1".into() });
     }
     let stages =
         |world: &World| world.authority.cuts().all().map(|c| (c.id().clone(), c.stage())).collect::<Vec<_>>();

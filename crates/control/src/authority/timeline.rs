@@ -22,6 +22,8 @@ pub struct TimelineEntry {
     pub what: String,
     /// In words.
     pub detail: String,
+    /// The node that brought it into the log of this cell.
+    pub node: String,
 }
 
 /// A proposal of a restore.

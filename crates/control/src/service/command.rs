@@ -76,7 +76,13 @@ impl Shared {
     fn judged_now(&self, fact: &SignedFact, home: Option<(Nation, Moment)>) -> Result<(), Refused> {
         let mut tried = self.parts.book.ask(Clone::clone);
         let here = Moment { position: tried.cuts().position.saturating_add(1), at: Timestamp::now() };
-        match tried.hear(&Copy { fact: fact.clone(), here, taken_at: None, home }) {
+        match tried.hear(&Copy {
+            fact: fact.clone(),
+            here,
+            taken_at: None,
+            home,
+            node: self.parts.node.clone(),
+        }) {
             Judged::Counts(_) | Judged::Repeat => Ok(()),
             Judged::Refused(refused) => Err(refused),
         }

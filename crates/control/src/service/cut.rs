@@ -11,7 +11,7 @@ use bulkhead_wire::v1::cut_response::News;
 use bulkhead_wire::v1::{
     self, CutInForce, CutLogged, CutResponse, CutTaken, PlanRequest, PlanResponse, PushRequest, PushResponse,
 };
-use bulkhead_wire::{time_from_wire, time_to_wire};
+use bulkhead_wire::{time_from_wire, time_to_wire, topics};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -281,8 +281,15 @@ impl Shared {
     pub(super) async fn account(&self, id: &bulkhead_model::CutId) -> Result<v1::CutAccount, Refusal> {
         let said = self.parts.book.ask(|authority| Said::of(authority, id));
         let said = said.ok_or_else(|| Refusal::new(Code::ScopeUnknown, format!("there is no cut {id}")))?;
+        let made = self.parts.book.ask(|authority| authority.cuts().course(id)?.made());
+        let said = said.enforced(self.parts.book.enforced(id), made.map(|made| made.here.at));
+        let mut undecided = 0;
+        for tenant in said.tenants() {
+            // A topic that is not there yet holds nothing.
+            undecided += self.parts.ledger.in_undecided(&topics::inward(tenant)).await.unwrap_or_default();
+        }
         let ledger = self.parts.ledger.clone();
-        asking(move || said.counted(&ledger)).await
+        asking(move || said.counted(&ledger, undecided)).await
     }
 
     /// A closing that a peer took. It is closed here at once and kept; the peer appends it, and so does this node when

@@ -68,6 +68,7 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
         successor_of: None,
         revoked: if id == NORTH { revoked.to_vec() } else { vec![] },
         quota,
+        synthetic: false,
     };
     let small = Quota { payload_bytes: 1024, calls_per_second: 2, connections: 2, ..Quota::default() };
     let tenants = vec![

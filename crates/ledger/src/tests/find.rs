@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use bulkhead_log::TopicSpec;
 use bulkhead_model::{CutId, State};
 
 use super::*;
@@ -117,6 +118,63 @@ async fn what_each_cut_keeps_is_counted_with_what_of_it_is_due() {
         |state, count, overdue, next_due| AsideCount { cut: cut.clone(), state, count, overdue, next_due };
     let expected = [count(State::Held, 3, 1, Some(at(300))), count(State::Quarantined, 1, 0, None)];
     assert_eq!(cell.ledger.aside_counts(at(200)).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn the_account_of_a_cut_knows_what_it_touched_and_what_was_recalled() {
+    let cell = Cell::start().await;
+    let cut = CutId::parse("wales/3f0c9a12be77").unwrap();
+    let why = |code| Reason::new(code, format!("the receiver is cut off by {cut}"));
+    for message in ["held", "given-back", "recalled", "kept", "answered", "untouched"] {
+        cell.route(facts(message), 1).await;
+    }
+    let held = Event::Held { to: None, cut: cut.clone(), reason: why(Code::DestinationCut) };
+    cell.decide(&receiver(), "held", 1, held, None).await;
+    cell.decide(&receiver(), "held", 1, Event::Resumed { by: "the end of a cut".into() }, None).await;
+    let back = Event::ReturnPending { reason: why(Code::DestinationCut) };
+    cell.decide(&receiver(), "given-back", 1, back, None).await;
+    cell.finish("answered").await;
+    for message in ["recalled", "kept"] {
+        cell.decide(&receiver(), message, 1, offered(1), None).await;
+        cell.decide(&receiver(), message, 1, delivered(1), None).await;
+    }
+    let recalled = Event::Recalled { cut: cut.clone(), reason: why(Code::TenantCut) };
+    cell.decide(&receiver(), "recalled", 1, recalled, None).await;
+    let kept = Event::NotRecalled { cut: cut.clone(), answer: "being handed over".into() };
+    cell.decide(&receiver(), "kept", 1, kept, None).await;
+
+    let states =
+        vec![(State::Delivered, 1), (State::Quarantined, 1), (State::ReturnPending, 1), (State::Routed, 1)];
+    assert_eq!(cell.ledger.touched(&cut).unwrap(), [(origin(), states)]);
+    let always = at(-1)..at(1);
+    let recalls = cell.ledger.recalls(&origin(), &always).unwrap();
+    assert_eq!(recalls, [("not-recalled".to_owned(), 2), ("recalled".to_owned(), 1)]);
+    let had: Vec<String> = cell
+        .ledger
+        .sent_and_handed_over(&origin(), &always, 10)
+        .unwrap()
+        .into_iter()
+        .map(|row| row.facts.envelope.message_id.to_string())
+        .collect();
+    assert_eq!(had.len(), 3, "{had:?}");
+    assert!(["recalled", "kept", "answered"].iter().all(|name| had.iter().any(|one| one == name)), "{had:?}");
+}
+
+#[tokio::test]
+async fn what_lies_in_a_tenants_topic_and_is_not_decided_is_counted() {
+    let cell = Cell::start().await;
+    let topic = topics::inward(&origin());
+    let partition = Topic::new(&topic).unwrap().partition(0);
+    assert!(cell.ledger.in_undecided(&topic).await.is_err(), "there is no such topic yet");
+    let spec = TopicSpec { topic: Topic::new(&topic).unwrap(), partitions: 1, compacted: false };
+    cell.log.ensure(&[spec]).await.unwrap();
+    for _ in 0..3 {
+        let record = Record { key: bytes::Bytes::new(), value: "a referral".into() };
+        cell.log.append(&partition, record).await.unwrap();
+    }
+    assert_eq!(cell.ledger.in_undecided(&topic).await.unwrap(), 3);
+    cell.ledger.in_gap(&topic, 1..2);
+    assert_eq!(cell.ledger.in_undecided(&topic).await.unwrap(), 2, "settled ahead of those before it");
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
         successor_of: None,
         revoked: vec![],
         quota: Quota::default(),
+        synthetic: false,
     });
     let service = |id: &str, host: &str, grants: Option<Vec<TenantId>>| Service {
         id: ServiceId::parse(id).unwrap(),

@@ -11,5 +11,6 @@ mod notices;
 mod orders;
 mod races;
 mod side_doors;
+mod service_notices;
 mod sidecar;
 mod switch;

@@ -102,7 +102,9 @@ impl Sidecar {
                 receive_response::Frame::Recall(recall) => {
                     self.offers.retain(|o| o.referral_id != recall.referral_id)
                 }
-                receive_response::Frame::Settled(_) | receive_response::Frame::Notice(_) => {}
+                receive_response::Frame::Settled(_)
+                | receive_response::Frame::Notice(_)
+                | receive_response::Frame::ServiceNotice(_) => {}
             }
         }
     }
@@ -158,7 +160,10 @@ impl Sidecar {
     pub(crate) async fn nothing_comes(&mut self) {
         let next = tokio::time::timeout(Duration::from_millis(400), self.down.message()).await;
         if let Ok(Ok(Some(frame))) = next
-            && !matches!(frame.frame, Some(receive_response::Frame::Settled(_)))
+            && !matches!(
+                frame.frame,
+                Some(receive_response::Frame::Settled(_) | receive_response::Frame::ServiceNotice(_))
+            )
         {
             panic!("something came: {frame:?}");
         }
@@ -195,6 +200,15 @@ impl Sidecar {
     pub(crate) async fn noticed(&mut self) -> v1::Notice {
         loop {
             if let receive_response::Frame::Notice(notice) = self.frame().await {
+                return notice;
+            }
+        }
+    }
+
+    /// The next notice about another's service; other frames are passed over.
+    pub(crate) async fn service_noticed(&mut self) -> v1::ServiceNotice {
+        loop {
+            if let receive_response::Frame::ServiceNotice(notice) = self.frame().await {
                 return notice;
             }
         }

@@ -137,32 +137,92 @@ pub(crate) fn account(account: &Account, look: &Look) -> String {
         last(account.last_accepted),
         last(account.last_delivery)
     );
-    text.push_str(&format!(
-        "  from it since then: {} accepted = {}\n  to it, open: {}\n",
-        thousands(account.accepted),
-        states(&account.sent),
-        states(&account.received)
-    ));
-    if account.handed_over_total > 0 {
-        let total = thousands(account.handed_over_total);
-        text.push_str(&format!(
-            "\n  {}\n",
-            look.paint.warn(&format!("{total} suspect and handed over before the cut:"))
-        ));
-        let mut table = Table::new(&["referral", "message", "to", "state", "at"]);
-        for one in &account.handed_over {
-            table.row([
-                one.referral_id.as_str().into(),
-                one.message_id.as_str().into(),
-                one.destination.as_deref().unwrap_or("").into(),
-                one.state.as_str().into(),
-                one.at.map(utc).unwrap_or_default().into(),
-            ]);
-        }
-        text.push_str(&table.render(look.paint, "    "));
-    }
+    text.push_str(&balance(account, look));
+    text.push_str(&format!("  to it, open: {}\n", states(&account.received)));
+    text.push_str(&handed_over(account, look));
+    text.push_str(&collateral(account, look));
     text.push('\n');
     text
+}
+
+/// Everything that was accepted, and where each is. What does not add up is said first of all.
+fn balance(account: &Account, look: &Look) -> String {
+    let named = account.balance.named();
+    let each: Vec<String> = named
+        .iter()
+        // The report has these eight; what was taken back or is under way only where there is some.
+        .filter(|(name, count)| *count > 0 || !matches!(*name, "cancelled" | "under way"))
+        .map(|(name, count)| format!("{} {name}", thousands(*count)))
+        .collect();
+    let accepted = thousands(account.accepted);
+    let mut text = format!("  from it since then: {accepted} accepted = {}\n", each.join(" + "));
+    if !account.adds_up {
+        let missing = account.accepted.abs_diff(account.balance.sum());
+        let why = match account.undecided {
+            0 => "this command does not know their state: use a newer bulkhead".to_owned(),
+            undecided => {
+                format!(
+                    "{} lie in the log and are not decided yet: ask again, and look at the nodes",
+                    thousands(undecided)
+                )
+            }
+        };
+        let said = format!("THIS DOES NOT ADD UP: {} are missing; {why}", thousands(missing));
+        text.push_str(&format!("  {}\n", look.paint.bad(&said)));
+    }
+    text
+}
+
+/// To whom it was handed over since then, and whether it came back.
+fn handed_over(account: &Account, look: &Look) -> String {
+    if account.handed_over_total == 0 {
+        return "  nothing suspect was handed over before the cut\n".into();
+    }
+    let recalls = &account.recalls;
+    let said = format!(
+        "{} suspect and handed over before the cut: {} recalled, {} not recalled, {} refused by the receiver, {} with \
+         no answer yet",
+        thousands(account.handed_over_total),
+        thousands(recalls.recalled),
+        thousands(recalls.not_recalled),
+        thousands(recalls.refused),
+        thousands(recalls.no_answer),
+    );
+    let mut text = format!("\n  {}\n", look.paint.warn(&said));
+    let mut table = Table::new(&["referral", "message", "to", "state", "at", "recall", "answer"]);
+    for one in &account.handed_over {
+        let paint: fn(Paint, &str) -> String = match one.recall.as_str() {
+            "recalled" | "refused" => |_, text| text.to_owned(),
+            _ => Paint::bad,
+        };
+        table.row([
+            one.referral_id.as_str().into(),
+            one.message_id.as_str().into(),
+            one.destination.as_deref().unwrap_or("").into(),
+            one.state.as_str().into(),
+            one.at.map(utc).unwrap_or_default().into(),
+            Cell::painted(&one.recall, paint),
+            one.answer.as_deref().unwrap_or("").into(),
+        ]);
+    }
+    text.push_str(&table.render(look.paint, "    "));
+    let listed = account.handed_over.len() as u64;
+    if listed < account.handed_over_total {
+        text.push_str(&format!("    the newest {} of them\n", thousands(listed)));
+    }
+    text
+}
+
+/// What it did to the referrals of others.
+fn collateral(account: &Account, look: &Look) -> String {
+    if account.collateral.is_empty() {
+        return "  no referral of anybody else stood in its way\n".into();
+    }
+    let mut table = Table::new(&["referrals of others", "in its way", "now"]);
+    for one in &account.collateral {
+        table.row([one.tenant.as_str().into(), thousands(one.total).into(), states(&one.referrals).into()]);
+    }
+    format!("\n{}", table.render(look.paint, "  "))
 }
 
 fn states(counts: &Map<String, Value>) -> String {

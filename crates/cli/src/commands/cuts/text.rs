@@ -6,7 +6,7 @@ use crate::commands::cut::text::account;
 use crate::desk::Desked;
 use crate::table::{Cell, Table, plain};
 use crate::time::{distance, local, utc};
-use crate::view::{Cut, Look};
+use crate::view::{Account, Cut, Look};
 
 pub(super) fn list(listed: &Listed, look: &Look) -> String {
     let mut text = listed.desk.banner(look.paint);
@@ -35,16 +35,7 @@ pub(super) fn show(shown: &Shown, look: &Look) -> String {
     let mut text = one(&shown.desk, cut, look);
     text.push_str(&format!("tenants {}\n", plain(&cut.tenants.join(", "))));
     text.push_str(&account(&shown.account, look));
-    let mut table = Table::new(&["when", "who", "what", ""]);
-    for step in &shown.account.steps {
-        table.row([
-            step.at.map(utc).unwrap_or_default().into(),
-            step.by.as_str().into(),
-            step.what.as_str().into(),
-            step.detail.as_str().into(),
-        ]);
-    }
-    text.push_str(&table.render(look.paint, ""));
+    text.push_str(&timeline(&shown.account, look));
     if let Some(proposal) = &shown.account.proposal {
         text.push_str(&format!(
             "\nproposed by {}: {}\n  certificates {}\n  inbox {}\n",
@@ -59,6 +50,32 @@ pub(super) fn show(shown: &Shown, look: &Look) -> String {
         text.push_str(&format!("{}\n", look.paint.warn(&plain(&also))));
     }
     text
+}
+
+/// What was said, and when each node was first heard to act upon it, in the order of time.
+fn timeline(account: &Account, look: &Look) -> String {
+    let words = account.steps.iter().map(|step| {
+        let node = step.node.as_deref().unwrap_or("");
+        (step.at, step.by.as_str(), node, step.what.as_str(), step.detail.clone())
+    });
+    let nodes = account.nodes.iter().map(|node| {
+        let after = format!("heard by its pulse {} ms after the log took it", node.after_us / 1_000);
+        (node.at, "", node.node.as_str(), "in force", after)
+    });
+    let mut all: Vec<_> = words.chain(nodes).collect();
+    // Equal times keep the word before the nodes that act upon it.
+    all.sort_by_key(|(at, ..)| *at);
+    let mut table = Table::new(&["when", "who", "node", "what", ""]);
+    for (at, who, node, what, detail) in all {
+        table.row([
+            at.map(utc).unwrap_or_default().into(),
+            who.into(),
+            node.into(),
+            what.into(),
+            detail.into(),
+        ]);
+    }
+    table.render(look.paint, "")
 }
 
 /// One cut in a few lines.

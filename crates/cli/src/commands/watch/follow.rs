@@ -17,7 +17,7 @@ pub(super) enum Heard {
     /// Its events come from now on.
     Connected(Nation),
     /// One of them.
-    Event(Nation, v1::WatchEventsResponse),
+    Event(Nation, Box<v1::WatchEventsResponse>),
     /// The connection ended or cannot be made; it is tried again.
     Lost(Nation, Trouble),
     /// It refuses; it is not tried again.
@@ -71,7 +71,9 @@ async fn pass_on(
     heard.send(Heard::Connected(nation)).await.map_err(|_| Unheard)?;
     loop {
         match stream.message().await {
-            Ok(Some(event)) => heard.send(Heard::Event(nation, event)).await.map_err(|_| Unheard)?,
+            Ok(Some(event)) => {
+                heard.send(Heard::Event(nation, Box::new(event))).await.map_err(|_| Unheard)?
+            }
             Ok(None) => return Ok(Trouble::Silent { cause: "the stream ended".into() }),
             Err(status) => return Ok(Trouble::of(&status)),
         }
