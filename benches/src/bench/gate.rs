@@ -151,6 +151,7 @@ fn directory(tenants: usize) -> Result<Directory> {
             successor_of: None,
             revoked: vec![],
             quota: Quota::default(),
+            synthetic: false,
         })
     };
     let tenants = (0..tenants.max(5)).map(entry).collect::<Result<_>>()?;

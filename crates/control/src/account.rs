@@ -105,12 +105,12 @@ impl Said {
                 account.handed_over.push(handed_over(&row, ledger)?);
             }
         }
-        let of_others = ledger.touched(&cut)?.into_iter().filter(|(origin, _)| !tenants.contains(origin));
+        let of_others = ledger.touched(&cut)?.into_iter().filter(|of| !tenants.contains(&of.origin));
         account.collateral = of_others
-            .map(|(origin, states)| {
+            .map(|of| {
                 let mut sums = BTreeMap::new();
-                add(&mut sums, states);
-                Collateral { tenant: origin.to_string(), referrals: counts(&sums) }
+                add(&mut sums, of.states);
+                Collateral { tenant: of.origin.to_string(), referrals: counts(&sums) }
             })
             .collect();
         account.undecided = undecided;

@@ -11,7 +11,7 @@ use crate::columns::{micros, tenant_of};
 use crate::query::{ids, one, rows, trace};
 use crate::schema::failed;
 use crate::store::View;
-use crate::{Error, Row};
+use crate::{Error, Row, Touched};
 
 /// In whose hands it is: handed over, or on its way in another nation.
 const HANDED_OVER: &str =
@@ -121,17 +121,14 @@ pub(crate) fn recalls(
 }
 
 /// Whose referrals a cut stood in the way of, and how these fare now.
-pub(crate) fn touched(
-    connection: &Connection,
-    cut: &CutId,
-) -> Result<Vec<(TenantId, Vec<(State, u64)>)>, Error> {
+pub(crate) fn touched(connection: &Connection, cut: &CutId) -> Result<Vec<Touched>, Error> {
     let origins = "SELECT origin, count(*) FROM referral WHERE touched = ?1 GROUP BY origin ORDER BY origin";
     let origins = counted(connection, origins, params![cut.as_str()])?;
     let query = "SELECT state, count(*) FROM referral WHERE touched = ?1 AND origin = ?2 GROUP BY state";
     let mut touched = Vec::new();
     for origin in origins.into_iter().filter_map(|(origin, _)| tenant_of(&origin)) {
         let states = by_state(connection, query, params![cut.as_str(), origin.as_str()])?;
-        touched.push((origin, states));
+        touched.push(Touched { origin, states });
     }
     Ok(touched)
 }

@@ -16,8 +16,8 @@ use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Waiting, account, aside, query, store,
-    waiting,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Touched, Waiting, account, aside, query,
+    store, waiting,
 };
 
 /// So many undecided records are counted, and no more.
@@ -149,7 +149,7 @@ impl Ledger {
     }
 
     /// Whose referrals a cut stood in the way of, by sender, and how they fare now.
-    pub fn touched(&self, cut: &CutId) -> Result<Vec<(TenantId, Vec<(State, u64)>)>, Error> {
+    pub fn touched(&self, cut: &CutId) -> Result<Vec<Touched>, Error> {
         self.read("counting", |connection| account::touched(connection, cut))
     }
 

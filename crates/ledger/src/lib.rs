@@ -37,5 +37,5 @@ pub use case::case_key;
 pub use error::Error;
 pub use follow::Follower;
 pub use handle::{Config, Ledger};
-pub use row::{AlertCode, AlertCount, AsideCount, Change, Count, Filter, Row, Step, Waiting};
+pub use row::{AlertCode, AlertCount, AsideCount, Change, Count, Filter, Row, Step, Touched, Waiting};
 pub use show::referral_to_wire;

@@ -108,6 +108,15 @@ pub struct AsideCount {
     pub next_due: Option<Timestamp>,
 }
 
+/// Whose referrals a cut stood in the way of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The sender.
+    pub origin: TenantId,
+    /// How these fare now, by state.
+    pub states: Vec<(State, u64)>,
+}
+
 /// What may need a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlertCode {

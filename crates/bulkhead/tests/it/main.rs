@@ -8,6 +8,7 @@ mod dev;
 mod kafka;
 mod kill_campaign;
 mod privacy;
+mod runbooks;
 mod serve;
 mod support;
 mod traces;

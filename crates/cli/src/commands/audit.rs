@@ -109,7 +109,9 @@ impl Audit {
                 let entries = text.lines().filter_map(read).map(|(entry, _)| entry);
                 let entries: Vec<Entry> = entries.filter(|entry| entry.number >= from).collect();
                 match screen.output() {
-                    Output::Text => screen.data(&shown(&desk, &entries, &head, &Look::here(screen.paint()))),
+                    Output::Text => {
+                        screen.data(&shown(&desk.desked(), &entries, &head, &Look::here(screen.paint())))
+                    }
                     Output::Json => screen.json(&Shown { desk: desk.desked(), entries, head: &head }),
                     Output::Jsonl => entries.iter().for_each(|entry| screen.json_line(entry)),
                 }
@@ -134,8 +136,8 @@ async fn fetch(desk: &Desk) -> Result<String, Error> {
     Ok(text)
 }
 
-fn shown(desk: &Desk, entries: &[Entry], head: &Verified, look: &Look) -> String {
-    let mut text = desk.desked().banner(look.paint);
+fn shown(desk: &Desked, entries: &[Entry], head: &Verified, look: &Look) -> String {
+    let mut text = desk.banner(look.paint);
     let mut table = Table::new(&["n", "when", "who", "", "what", "about", ""]);
     for entry in entries {
         let detail = [entry.code.as_str(), entry.detail.as_str()].join(" ");
@@ -167,4 +169,45 @@ fn read_file(path: &PathBuf) -> Result<String, Error> {
 
 fn bad(path: &std::path::Path, problem: String) -> Error {
     Error::BadFile { path: path.to_owned(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_wire::audit::Head;
+
+    use super::*;
+    use crate::Paint;
+    use crate::samples::{desked, look};
+
+    #[test]
+    fn the_audit_as_text() {
+        let entry = |number: u64, phase: &str, code: &str, detail: &str| Entry {
+            number,
+            at: "2026-07-01T08:01:00Z".into(),
+            node: "wales-1".into(),
+            phase: phase.into(),
+            who: "wales/wales-duty".into(),
+            command: "cut".into(),
+            subject: "wales/wast-111".into(),
+            fact: "ab".repeat(32),
+            code: code.into(),
+            detail: detail.into(),
+            position: 57,
+            missed: 0,
+            previous: "cd".repeat(32),
+        };
+        let entries = [
+            entry(1, "intent", "", ""),
+            entry(2, "outcome", "", "in force"),
+            entry(3, "refused", "ALREADY_CUT", "wales/wast-111 is cut off already"),
+        ];
+        let head = Head {
+            node: "wales-1".into(),
+            count: 3,
+            hash: "ef".repeat(32),
+            at: "2026-07-01T09:00:00Z".into(),
+        };
+        let verified = Verified { head, key: "01".repeat(32), refused: 1 };
+        insta::assert_snapshot!(shown(&desked(), &entries, &verified, &look(Paint::PLAIN)));
+    }
 }

@@ -15,7 +15,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use self::actor::Actor;
-pub(crate) use self::report::{Drilled, Timed};
+use self::report::Drilled;
 use crate::cell::Trouble;
 use crate::context::Context;
 use crate::desk::{Desk, Seen, certificate_fingerprint, confirmed};

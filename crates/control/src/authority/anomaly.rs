@@ -27,6 +27,8 @@ impl Authority {
             by: seen.by.clone(),
             what: "automatic abort".into(),
             detail: seen.what.clone(),
+            // It signs as the node that saw it.
+            node: seen.by.name().to_owned(),
         };
         self.timelines.entry(seen.cut.clone()).or_default().entries.push(entry);
         Some(Effect::Step(seen.cut.clone(), Step::Aborted.as_str()))

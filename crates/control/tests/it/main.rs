@@ -103,7 +103,7 @@ async fn a_record_that_cannot_be_read_changes_nothing() {
     }
     let (mut following, ..) = world.follow();
     soon(following.caught_up()).await;
-    assert_eq!(following.directory.borrow().tenants().count(), 5);
+    assert_eq!(following.directory.borrow().tenants().count(), 6);
     // What says nothing to this node lies behind it all the same.
     assert_eq!(following.cuts.borrow().position, 3);
 

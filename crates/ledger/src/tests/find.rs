@@ -6,7 +6,7 @@ use bulkhead_log::TopicSpec;
 use bulkhead_model::{CutId, State};
 
 use super::*;
-use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Row};
+use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Row, Touched};
 
 fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
     let mut facts = facts(message);
@@ -145,7 +145,7 @@ async fn the_account_of_a_cut_knows_what_it_touched_and_what_was_recalled() {
 
     let states =
         vec![(State::Delivered, 1), (State::Quarantined, 1), (State::ReturnPending, 1), (State::Routed, 1)];
-    assert_eq!(cell.ledger.touched(&cut).unwrap(), [(origin(), states)]);
+    assert_eq!(cell.ledger.touched(&cut).unwrap(), [Touched { origin: origin(), states }]);
     let always = at(-1)..at(1);
     let recalls = cell.ledger.recalls(&origin(), &always).unwrap();
     assert_eq!(recalls, [("not-recalled".to_owned(), 2), ("recalled".to_owned(), 1)]);

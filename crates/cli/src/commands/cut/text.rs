@@ -240,3 +240,75 @@ fn states(counts: &Map<String, Value>) -> String {
 fn millis(micros: u64) -> String {
     format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_wire::{time_to_wire, v1};
+
+    use super::*;
+    use crate::samples::{at, desked, look};
+    use crate::view::{Account, Forced, Planned};
+
+    fn planned() -> Planned {
+        let tenant = |tenant: &str, fallbacks: &[&str]| v1::PlannedTenant {
+            tenant: tenant.into(),
+            supplier: "meridian".into(),
+            services: vec![format!("{tenant}-triage")],
+            open_from: 12,
+            open_to: 3,
+            urgent: 2,
+            suspect: 1_204,
+            handed_over: 7,
+            fallbacks: fallbacks.iter().map(ToString::to_string).collect(),
+            synthetic: false,
+        };
+        let plan = v1::PlanResponse {
+            plan: vec![0xab; 32].into(),
+            since: Some(time_to_wire(at("06:00:00"))),
+            scope: "supplier:meridian".into(),
+            direction: "both".into(),
+            tenants: vec![tenant("wales/wast-111", &[]), tenant("wales/ooh-south", &["wales/cardiff-ooh"])],
+            not_covered: vec!["england/nhs111-north".into()],
+            last_path: vec!["wales/wast-111-triage".into()],
+            wide: true,
+            budget_left: 0,
+            foreign: true,
+            ..Default::default()
+        };
+        Planned::of(&plan, false)
+    }
+
+    fn told() -> Told {
+        Told {
+            desk: desked(),
+            plan: planned(),
+            cut_id: Some("wales/3f0c9a12be77".into()),
+            pending: false,
+            in_force: false,
+            taken_at: Some(at("08:01:00")),
+            logged_at: Some(at("08:01:00.004")),
+            position: Some(57),
+            nodes: vec![
+                Forced { node: "wales-1".into(), answered: true, at: Some(at("08:01:00")), after_us: 310 },
+                Forced { node: "wales-2".into(), answered: false, at: Some(at("08:01:01.004")), after_us: 0 },
+            ],
+            account: Some(Account::of(&v1::CutAccount::default())),
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn the_plan_as_text() {
+        insta::assert_snapshot!(plan(&told(), &look(Paint::PLAIN)));
+    }
+
+    #[test]
+    fn the_proof_as_text() {
+        insta::assert_snapshot!(proof(&told(), &look(Paint::PLAIN)));
+    }
+
+    #[test]
+    fn a_cut_as_json() {
+        insta::assert_snapshot!(serde_json::to_string_pretty(&told()).unwrap());
+    }
+}

@@ -46,3 +46,42 @@ pub(super) fn count(listed: &Listed, look: &Look) -> String {
     };
     format!("{}{which}{more}\n", listed.desk.banner(look.paint))
 }
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_model::State;
+    use bulkhead_wire::v1;
+
+    use super::*;
+    use crate::samples::{desked, look, referral};
+    use crate::view::Referral;
+
+    fn listed(states: &[State]) -> Listed {
+        let one = |state: &State| {
+            let mut one = referral(*state);
+            one.reason = Some(v1::Reason {
+                code: "TENANT_CUT".into(),
+                text: "sent while the sender was under the cut wales/3f0c9a12be77".into(),
+            });
+            Referral::of(&one)
+        };
+        Listed { desk: desked(), total: 5, referrals: states.iter().map(one).collect() }
+    }
+
+    #[test]
+    fn what_is_quarantined_as_text() {
+        insta::assert_snapshot!(list(&listed(&[State::Quarantined]), &look(Paint::PLAIN)));
+    }
+
+    #[test]
+    fn what_is_held_as_text() {
+        let listed = listed(&[State::Held, State::Parked, State::ReturnPending, State::Held]);
+        insta::assert_snapshot!(list(&listed, &look(Paint::PLAIN)));
+    }
+
+    #[test]
+    fn nothing_set_aside_as_text() {
+        let none = Listed { total: 0, ..listed(&[]) };
+        insta::assert_snapshot!(list(&none, &look(Paint::PLAIN)));
+    }
+}
