@@ -135,8 +135,7 @@ fn handed_over(row: &Row, ledger: &Ledger) -> Result<HandedOver, Error> {
     let answer = match row.referral.not_recalled {
         true => {
             let steps = ledger.trace(&row.id)?;
-            let said =
-                steps.into_iter().filter(|step| step.counts && step.event == "not-recalled").next_back();
+            let said = steps.into_iter().rfind(|step| step.counts && step.event == "not-recalled");
             said.map(|step| step.detail).unwrap_or_default()
         }
         false => String::new(),
