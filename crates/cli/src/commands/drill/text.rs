@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_report_of_what_failed() {
-        let failed = drilled(|tenant, _| drop(tenant.handed_over.remove("b")));
+        let failed = drilled(|tenant, _| tenant.handed_over.retain(|id, _| id != "b"));
         insta::assert_snapshot!(report(&failed, &look(Paint::PLAIN)));
     }
 }
