@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tonic_types::StatusExt;
 
-use crate::harness::{DUTY, NORTH, RIVERSIDE, World, soon, submit, tenant_id};
+use crate::harness::{DUTY, NORTH, RIVERSIDE, World, soon, submit};
 
 pub(crate) fn id() -> CutId {
     CutId::parse("england/1").unwrap()
