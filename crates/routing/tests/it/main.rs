@@ -10,7 +10,7 @@ mod nodes;
 mod notices;
 mod orders;
 mod races;
-mod side_doors;
 mod service_notices;
+mod side_doors;
 mod sidecar;
 mod switch;
