@@ -430,7 +430,7 @@ fn another_nation_speaks_for_its_own_tenants_only() {
     let fact = home.sign("wales/duty", Some("england/nhs111"), order);
     let place = |position, minute| Moment { position, at: at(minute) };
     let home_place = Some((Nation::Wales, place(7, 1)));
-    let copy = Copy { fact, here: place(1, 30), taken_at: None, home: home_place };
+    let copy = Copy { fact, here: place(1, 30), taken_at: None, home: home_place, node: "wales-1".into() };
     assert_eq!(refused(&World::of(Nation::England).authority.hear(&copy)), Refused::Foreign);
 }
 
