@@ -53,6 +53,8 @@ struct Times {
     complete: Vec<Duration>,
     proved: Vec<Duration>,
     silent: usize,
+    /// Before and after: answers accepted, hand-overs to it.
+    met: [usize; 2],
 }
 
 /// Measures it and prints the spread.
@@ -84,7 +86,7 @@ pub(crate) async fn run(plan: &Cuts) -> Result<()> {
         let (sending, steady) =
             (Sending::start(&live, tenant, streams, &out)?, Sending::start(&live, STEADY, 1, &into)?);
         tokio::time::sleep(BEFORE + chance.random_range(Duration::ZERO..BEFORE)).await;
-        receiving.take();
+        times.met[1] += receiving.take().taken.len();
         let made = live.operators[0].cut(tenant, Direction::Both, number).await?;
         tokio::time::sleep(AFTER).await;
         let account = live.operators[0].account(&made.id, number).await?;
@@ -106,6 +108,8 @@ impl Times {
         };
         let answers = sending.take().answers;
         let taken = receiving.take();
+        self.met[0] += answers.iter().filter(|one| one.is_open).count();
+        self.met[1] += taken.taken.len();
         self.accepted.push(after(answers.iter().filter(|one| one.is_open).map(|one| one.at).max()));
         self.recorded.push(after(recorded));
         self.begun.push(after(taken.last_offer));
@@ -138,6 +142,7 @@ impl Times {
             let spread = Spread::new(times, all);
             println!("{what:<52}{:>9.1}{:>9.1}{:>9.1}", spread.at(0.5), spread.at(0.99), spread.at(1.0));
         }
+        println!("in all {} answers accepted, {} hand-overs to them", self.met[0], self.met[1]);
         println!("targets: one node, embedded: p99 <= 5; three on Kafka: p50 <= 15, p99 <= 60; never > 1000");
     }
 }

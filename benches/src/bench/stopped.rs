@@ -72,6 +72,8 @@ struct Found {
     from_it: Vec<Duration>,
     suspect: usize,
     silent: usize,
+    /// Before and after: answers accepted, hand-overs to it, hand-overs of what it sent.
+    met: [usize; 3],
 }
 
 /// Runs it so often and prints the longest times.
@@ -114,8 +116,8 @@ async fn once(
     let sending = Sending::start(live, TENANT, STREAMS * live.nodes.len(), &out)?;
     let steady = Sending::start(live, STEADY, 1, &into)?;
     tokio::time::sleep(BEFORE).await;
-    sink.take();
-    receiving.take();
+    let before = [sending.take().open(), receiving.take().taken.len(), sink.take().taken.len()];
+    found.met.iter_mut().zip(before).for_each(|(all, more)| *all += more);
     // The command goes to another node, and the one apart is the last.
     let which = match plan.how {
         How::Apart | How::Not => live.nodes.len() - 1,
@@ -174,10 +176,14 @@ impl Found {
         let run = |node, at| away.running(node, made.taken_at, at);
         let answers = sending.take().answers;
         let open = answers.iter().filter(|one| one.is_open).map(|one| run(one.node, one.at));
+        self.met[0] += open.clone().count();
         self.accepted.push(open.max().unwrap_or_default());
         let complete = |one: &Taken| run(one.node, one.at);
-        self.to_it.push(receiving.take().taken.iter().map(complete).max().unwrap_or_default());
+        let to_it = receiving.take().taken;
+        self.met[1] += to_it.len();
+        self.to_it.push(to_it.iter().map(complete).max().unwrap_or_default());
         let from_it: Vec<_> = sink.take().taken.into_iter().filter(|one| one.from == TENANT).collect();
+        self.met[2] += from_it.len();
         self.from_it.push(from_it.iter().map(complete).max().unwrap_or_default());
         self.suspect += from_it.iter().filter(|one| one.accepted_at >= made.taken_at).count();
         self.silent += made.in_force.iter().filter(|(_, after)| after.is_none()).count();
@@ -198,6 +204,8 @@ impl Found {
             println!("{what:<52}{:>9.1}{:>9.1}{:>9.1}", spread.at(0.5), spread.at(0.99), spread.at(1.0));
         }
         println!("suspect referrals handed over: {}", self.suspect);
+        let [accepted, to_it, from_it] = self.met;
+        println!("in all {accepted} answers accepted, {to_it} hand-overs to it, {from_it} of what it sent");
         println!("targets: most <= 1000; 0 suspect");
     }
 }

@@ -38,6 +38,13 @@ pub(crate) struct Seen {
     pub(crate) ended: u64,
 }
 
+impl Seen {
+    /// How many went in and are open.
+    pub(crate) fn open(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.is_open).count()
+    }
+}
+
 /// A tenant at work. Dropped, it stops.
 pub(crate) struct Sending {
     seen: Arc<Mutex<Seen>>,
