@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bulkhead_testkit::campaign::{World, http};
 use bulkhead_wire::v1::submit_stream_response::Answer;
-use bulkhead_wire::v1::{State, SubmitRequest, SubmitStreamRequest};
+use bulkhead_wire::v1::{Priority, State, SubmitRequest, SubmitStreamRequest};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -51,6 +51,8 @@ pub(super) async fn submit(world: &World, from: &str, to: &str, count: usize) ->
             let mut submit: SubmitRequest = referral(&service, &payload);
             if let Some(envelope) = &mut submit.envelope {
                 envelope.content_type = "application/fhir+xml".into();
+                // What is urgent is given back when its receiver is cut off, and is no backlog then.
+                envelope.priority = Priority::Routine as i32;
             }
             if requests.send(SubmitStreamRequest { submit: Some(submit) }).await.is_err() {
                 return;
