@@ -42,6 +42,8 @@ fn standing(state: State, reason: Option<&Reason>) -> Option<Refusal> {
     if state.is_good() {
         return None;
     }
+    // What is kept for review may still be delivered: its reason alone would say that it was never taken.
+    let reason = reason.filter(|_| state != State::Quarantined);
     let because = reason.and_then(Reason::known).map(refused_for);
     let text = match state {
         State::Unknown => return Some(Refusal::from(Problem::too_early()).after(SOON)),
@@ -186,6 +188,8 @@ mod tests {
         }
         let cut = accepted(true, State::Returned, Some(Code::DestinationCut));
         assert_eq!(words(&cut, true), "422 PROXY_UNPROCESSABLE_ENTITY processing");
+        let kept = accepted(true, State::Quarantined, Some(Code::TenantCut));
+        assert_eq!(words(&kept, true), "422 REC_UNPROCESSABLE_ENTITY processing");
     }
 
     #[test]

@@ -94,6 +94,11 @@ async fn send_on(
     notes
 }
 
+/// A repeat that is answered with what became of the first, in the words of BaRS' and HL7's sidecars.
+fn says_taken(detail: &str) -> bool {
+    ["the message was received", "taken before; now"].iter().any(|words| detail.contains(words))
+}
+
 async fn until_answered(note: &mut Note, simulator: SocketAddr, stopping: &watch::Receiver<bool>) {
     let mut give_up: Option<Instant> = None;
     loop {
@@ -106,6 +111,8 @@ async fn until_answered(note: &mut Note, simulator: SocketAddr, stopping: &watch
                     }
                     match sent.outcome.as_str() {
                         "accepted" | "duplicate" => note.answer = Answer::Accepted,
+                        // The broker has it, and no retry would change what became of it.
+                        "refused" if says_taken(&sent.detail) => note.answer = Answer::Accepted,
                         "refused" => note.answer = Answer::Refused,
                         _ => {}
                     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bulkhead_model::State;
 
-use super::{Answer, History, Reception, Submit, Turn, Wrong, cut};
+use super::{Answer, Entry, History, Reception, Submit, Turn, Wrong, cut};
 
 /// Everything that is wrong.
 pub(super) fn all(history: &History) -> Vec<Wrong> {
@@ -90,7 +90,7 @@ fn whereabouts(history: &History, submit: &Submit, receptions: &[&Reception], wr
             Some(State::Acknowledged) if receptions.is_empty() => {
                 wrong.push(Wrong::NeverArrived { message_id: message_id(), to: submit.to.clone() });
             }
-            Some(State::Routed | State::Accepted) if waits_behind(history, submit) => {}
+            Some(State::Routed | State::Accepted | State::Carried) if waits_behind(history, submit) => {}
             Some(
                 state
                 @ (State::Accepted | State::Routed | State::Carried | State::Offered | State::Delivered),
@@ -175,7 +175,11 @@ fn ledgers(submit: &Submit, wrong: &mut Vec<Wrong>) {
         let (message_id, nation) = (submit.message_id.clone(), entry.nation.clone());
         wrong.push(Wrong::DigestDiffers { message_id, nation });
     }
-    if submit.ledgers.windows(2).any(|two| two[0].state != two[1].state) {
+    // What waits in another nation is carried to the one that it came from.
+    let waits = |two: &[Entry]| {
+        two[0].state == State::Carried && matches!(two[1].state, State::Accepted | State::Routed)
+    };
+    if submit.ledgers.windows(2).any(|two| two[0].state != two[1].state && !waits(two)) {
         let said = submit.ledgers.iter().map(|entry| (entry.nation.clone(), entry.state)).collect();
         wrong.push(Wrong::LedgersDisagree { message_id: submit.message_id.clone(), said });
     }
