@@ -85,9 +85,11 @@ impl Sentry {
 
     /// Appends it until it is there or means nothing any more.
     async fn write(&self, control: &Control, anomaly: &Anomaly) {
-        while self.is_on_probation(&anomaly.cut) {
+        if self.is_on_probation(&anomaly.cut) {
             error!(cut = %anomaly.cut, what = %anomaly.what, "the restore is broken off: it is closed again");
             metrics::counter!("bulkhead_anomalies_total", "nation" => self.nation.as_str()).increment(1);
+        }
+        while self.is_on_probation(&anomaly.cut) {
             match self.log.append(control.partition(), self.record(anomaly)).await {
                 Ok(_) => return,
                 Err(cause) => warn!(cut = %anomaly.cut, %cause, "an anomaly is not yet in the log"),

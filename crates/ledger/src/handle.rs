@@ -20,9 +20,6 @@ use crate::{
     store, waiting,
 };
 
-/// So many undecided records are counted, and no more.
-const UNDECIDED: usize = 100_000;
-
 /// What a ledger is made with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -159,9 +156,7 @@ impl Ledger {
     /// When the log does not answer.
     pub async fn in_undecided(&self, topic: &str) -> Result<u64, Error> {
         let bounds = self.log.bounds(&Topic::new(topic)?.partition(0)).await?;
-        let first = self.published.read_on(topic).max(bounds.start);
-        let undecided = (first..bounds.end).filter(|offset| !self.published.is_settled(topic, *offset));
-        Ok(undecided.take(UNDECIDED).count() as u64)
+        Ok(self.published.undecided(topic, &bounds))
     }
 
     /// How many referrals are in each state, by sender and receiver.

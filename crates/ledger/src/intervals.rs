@@ -31,6 +31,13 @@ impl Intervals {
         self.0.first_key_value().filter(|(start, _)| **start == 0).map_or(0, |(_, &end)| end)
     }
 
+    /// How many offsets of that range it does not hold.
+    pub(crate) fn missing_in(&self, range: &Range<u64>) -> u64 {
+        let held = |run: Range<u64>| run.end.min(range.end).saturating_sub(run.start.max(range.start));
+        let length = range.end.saturating_sub(range.start);
+        length - self.runs().map(held).sum::<u64>()
+    }
+
     /// Its runs in order.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Range<u64>> {
         self.0.iter().map(|(&start, &end)| start..end)
@@ -63,6 +70,8 @@ mod tests {
             let held = |offset| runs.iter().any(|(start, length)| (*start..start + length).contains(&offset));
             (0..50).for_each(|offset| assert_eq!(settled.contains(offset), held(offset)));
             prop_assert_eq!(settled.first_missing(), (0..).find(|offset| !held(*offset)).unwrap());
+            let missing = (3..30).filter(|offset| !held(*offset)).count() as u64;
+            prop_assert_eq!((settled.missing_in(&(3..30)), settled.missing_in(&(9..9))), (missing, 0));
             let ends: Vec<_> = settled.runs().collect();
             prop_assert!(ends.windows(2).all(|pair| pair[0].end < pair[1].start));
         }

@@ -69,6 +69,12 @@ impl Marks {
         self.topics.get(topic).is_some_and(|topic| topic.settled.contains(offset))
     }
 
+    /// How many records of that `in` topic in that range are not settled.
+    pub(crate) fn undecided(&self, topic: &str, range: &Range<u64>) -> u64 {
+        let length = range.end.saturating_sub(range.start);
+        self.topics.get(topic).map_or(length, |topic| topic.settled.missing_in(range))
+    }
+
     /// To wait until that partition of events has been read up to there; `None` when it has been.
     pub(crate) fn wait_read(&mut self, partition: u32, until: u64) -> Option<Reached> {
         let stopped = self.stopped;

@@ -201,6 +201,11 @@ impl Published {
         lock(&self.marks).is_settled(topic, offset)
     }
 
+    /// How many records of that `in` topic in that range are not settled.
+    pub(crate) fn undecided(&self, topic: &str, range: &Range<u64>) -> u64 {
+        lock(&self.marks).undecided(topic, range)
+    }
+
     /// These offsets of that `in` topic hold nothing.
     pub(crate) fn settle(&self, topic: &str, run: Range<u64>) {
         lock(&self.marks).settle(topic, run);

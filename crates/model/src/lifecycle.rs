@@ -296,6 +296,30 @@ impl Lifecycle {
         }
     }
 
+    /// The nation that has it, or that may have it because an attempt to carry it there was begun: nobody else can say
+    /// how it fares.
+    pub fn carried_to(&self) -> Option<Nation> {
+        match self {
+            Lifecycle::AtBorder { nation, carrying: true, .. } | Lifecycle::Carried { by: nation, .. } => {
+                Some(*nation)
+            }
+            Lifecycle::Held { at, .. } | Lifecycle::Quarantined { at, .. } => at.carried_to(),
+            Lifecycle::AtBorder { carrying: false, .. }
+            | Lifecycle::Accepted
+            | Lifecycle::Routed { .. }
+            | Lifecycle::Diverted { .. }
+            | Lifecycle::Offered { .. }
+            | Lifecycle::Delivered { .. }
+            | Lifecycle::Acknowledged { .. }
+            | Lifecycle::Rejected { .. }
+            | Lifecycle::Parked { .. }
+            | Lifecycle::Unknown { .. }
+            | Lifecycle::ReturnPending { .. }
+            | Lifecycle::Returned { .. }
+            | Lifecycle::Cancelled { .. } => None,
+        }
+    }
+
     /// The cut for which it is set aside or its outcome not known.
     pub fn cut(&self) -> Option<&CutId> {
         match self {

@@ -161,11 +161,17 @@ impl DoorService {
         Ok(())
     }
 
-    /// A report is past quota and gate; it is taken only for a referral that this nation carried away.
+    /// A report is past quota and gate. About what another nation has, only that nation is heard; about what is here
+    /// again a report said once more changes nothing.
     fn report(&self, from: Nation, report: Report) -> BoxFuture<'static, v1::CarryResponse> {
         let (id, sequence) = (report.id, report.sequence);
         let tenant = match self.shared.parts.ledger.get(&id) {
-            Ok(Some(row)) if report.nation == from => row.facts.tenant.clone(),
+            Ok(Some(row))
+                if report.nation == from
+                    && row.referral.lifecycle.carried_to().is_none_or(|nation| nation == from) =>
+            {
+                row.facts.tenant.clone()
+            }
             Ok(_) => {
                 return refuse(id.to_string(), Refusal::new(Code::NotGranted, "not carried to that nation"));
             }

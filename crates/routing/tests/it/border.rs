@@ -1,9 +1,13 @@
 //! Over a border: custody, order, reports, refusals, a far cell that is away.
 
 use bulkhead_model::{Code, Nation, OnDeadline, State};
+use bulkhead_transport::Dialer;
+use bulkhead_wire::record::Report;
+use bulkhead_wire::status::Problem;
+use bulkhead_wire::v1::{self, border_client::BorderClient, carry_request, carry_response};
 use tokio::net::TcpListener;
 
-use crate::cell::{Cell, Draft, Keys, directory};
+use crate::cell::{Cell, Draft, Keys, directory, server_name};
 use crate::sidecar::Sidecar;
 
 pub(crate) struct TwoCells {
@@ -90,6 +94,44 @@ async fn order_within_a_case_is_kept_over_the_border() {
         sidecar.acknowledged(&offer).await;
     }
     assert_eq!(came, ids);
+}
+
+/// What the English door says to a report of a third nation.
+async fn reported_by_scotland(cells: &TwoCells, report: &Report) -> carry_response::Answer {
+    let credentials = cells.keys.issue("bulkhead://scotland/cell/scotland-1", None);
+    let dialer = Dialer::new(&credentials).unwrap();
+    let channel = dialer.channel(&cells.england.address, &server_name(Nation::England)).unwrap();
+    let frame = v1::CarryRequest { frame: Some(carry_request::Frame::Report(report.to_wire())) };
+    let frames = tokio_stream::iter([frame]);
+    let mut answers = BorderClient::new(channel).carry(frames).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().answer.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn about_what_one_nation_has_no_other_is_heard() {
+    let cells = two_cells(true).await;
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    cells.england.until(id, State::Carried).await;
+    let report = Report {
+        id,
+        nation: Nation::Scotland,
+        state: State::ReturnPending,
+        reason: None,
+        destination: None,
+        sequence: 1_000,
+        at: jiff::Timestamp::now(),
+        omissions: vec![],
+    };
+    let answer = reported_by_scotland(&cells, &report).await;
+    let carry_response::Answer::Refused(refusal) = answer else { panic!("it was heard: {answer:?}") };
+    assert_eq!(Problem::from(&refusal).code, Some(Code::NotGranted));
+
+    let wales = cells.wales.as_ref().unwrap();
+    let mut sidecar = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    cells.england.until(id, State::Acknowledged).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
