@@ -155,11 +155,11 @@ impl Check {
         }
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains(sign), "{self} neither ends well nor says what is wrong:\n{said}\n{errors}");
-        said.lines().filter(|line| line.starts_with("  ") || line.ends_with("FAILED")).take(4).for_each(
-            |line| {
-                println!("       {}", line.trim());
-            },
-        );
+        let tells = |line: &&str| match self {
+            Self::Campaign(_) => line.starts_with("  "),
+            Self::Test { .. } => line.ends_with("FAILED"),
+        };
+        said.lines().filter(tells).take(4).for_each(|line| println!("       {}", line.trim()));
         Ok(false)
     }
 }
