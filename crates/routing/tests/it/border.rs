@@ -1,14 +1,15 @@
 //! Over a border: custody, order, reports, refusals, a far cell that is away.
 
-use bulkhead_model::{Code, Nation, OnDeadline, State};
+use bulkhead_model::{Claim, Code, Direction, Nation, OnDeadline, State, shard_of};
 use bulkhead_transport::Dialer;
-use bulkhead_wire::record::Report;
+use bulkhead_wire::record::{Carried, Report};
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::{self, border_client::BorderClient, carry_request, carry_response};
 use tokio::net::TcpListener;
 
 use crate::cell::{Cell, Draft, Keys, directory, server_name};
 use crate::sidecar::Sidecar;
+use crate::switch::{Switch, cut_of, in_seconds};
 
 pub(crate) struct TwoCells {
     pub(crate) keys: Keys,
@@ -96,13 +97,17 @@ async fn order_within_a_case_is_kept_over_the_border() {
     assert_eq!(came, ids);
 }
 
-/// What the English door says to a report of a third nation.
-async fn reported_by_scotland(cells: &TwoCells, report: &Report) -> carry_response::Answer {
-    let credentials = cells.keys.issue("bulkhead://scotland/cell/scotland-1", None);
+/// What that cell's door says to a frame of another nation.
+async fn told_by(
+    keys: &Keys,
+    from: Nation,
+    cell: &Cell,
+    frame: carry_request::Frame,
+) -> carry_response::Answer {
+    let credentials = keys.issue(&format!("bulkhead://{from}/cell/{from}-1"), None);
     let dialer = Dialer::new(&credentials).unwrap();
-    let channel = dialer.channel(&cells.england.address, &server_name(Nation::England)).unwrap();
-    let frame = v1::CarryRequest { frame: Some(carry_request::Frame::Report(report.to_wire())) };
-    let frames = tokio_stream::iter([frame]);
+    let channel = dialer.channel(&cell.address, &server_name(cell.nation)).unwrap();
+    let frames = tokio_stream::iter([v1::CarryRequest { frame: Some(frame) }]);
     let mut answers = BorderClient::new(channel).carry(frames).await.unwrap().into_inner();
     answers.message().await.unwrap().unwrap().answer.unwrap()
 }
@@ -122,7 +127,8 @@ async fn about_what_one_nation_has_no_other_is_heard() {
         at: jiff::Timestamp::now(),
         omissions: vec![],
     };
-    let answer = reported_by_scotland(&cells, &report).await;
+    let frame = carry_request::Frame::Report(report.to_wire());
+    let answer = told_by(&cells.keys, Nation::Scotland, &cells.england, frame).await;
     let carry_response::Answer::Refused(refusal) = answer else { panic!("it was heard: {answer:?}") };
     assert_eq!(Problem::from(&refusal).code, Some(Code::NotGranted));
 
@@ -132,6 +138,28 @@ async fn about_what_one_nation_has_no_other_is_heard() {
     let offer = sidecar.handed_over().await;
     sidecar.acknowledged(&offer).await;
     cells.england.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_says_that_it_has_what_it_has_before_it_refuses_anything() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let draft = Draft::new("m1", "wales/receiver");
+    let id = cells.england.submit(&draft).await;
+    wales.until(id, State::Routed).await;
+    let mut switch = Switch::new(&wales.cuts, directory(OnDeadline::Return));
+    switch.cut(cut_of("wales/1", "england/sender", Direction::Both, in_seconds(60)));
+
+    let carried = |draft: &Draft| {
+        let claim = Claim { shard: shard_of(&draft.tenant), number: 1_000, node: "england-2".into() };
+        let carried = Carried { accepted: draft.accepted(), claim, from: Nation::England };
+        carry_request::Frame::Referral(carried.to_wire())
+    };
+    let again = told_by(&cells.keys, Nation::England, wales, carried(&draft)).await;
+    assert!(matches!(again, carry_response::Answer::Have(_)), "{again:?}");
+    let other = carried(&Draft::new("m2", "wales/receiver"));
+    let other = told_by(&cells.keys, Nation::England, wales, other).await;
+    assert!(matches!(other, carry_response::Answer::Refused(_)), "{other:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

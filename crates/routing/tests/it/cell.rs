@@ -303,7 +303,7 @@ impl Draft {
         Record { key: Bytes::new(), value: In::Accepted(self.accepted()).encode() }
     }
 
-    fn accepted(&self) -> Accepted {
+    pub(crate) fn accepted(&self) -> Accepted {
         let message_id = MessageId::parse(&self.message).unwrap();
         let digest = ring::digest::digest(&ring::digest::SHA256, &self.payload);
         Accepted {
