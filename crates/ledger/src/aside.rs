@@ -26,6 +26,13 @@ pub(crate) fn open_to(view: &View<'_>, destination: &TenantId) -> Result<Vec<Ref
     ids(view, query, [destination.as_str()])
 }
 
+/// Those of this tenant that were offered, without an answer.
+pub(crate) fn offered_from(view: &View<'_>, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
+    let query = "SELECT id FROM referral INDEXED BY by_origin
+        WHERE origin = ?1 AND settled = 0 AND stage = 3 AND state = 'offered'";
+    ids(view, query, [origin.as_str()])
+}
+
 /// Those that this tenant has, or may have, unanswered; whether they were asked back in vain is known of each.
 pub(crate) fn handed_over(view: &View<'_>, to: &TenantId, limit: usize) -> Result<Vec<Row>, Error> {
     let query = "SELECT id FROM referral INDEXED BY by_destination

@@ -202,6 +202,11 @@ impl Ledger {
         self.read("asking what is open", |view| aside::open_from(view, origin))
     }
 
+    /// What this tenant sent and was offered, without an answer.
+    pub fn offered_from(&self, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
+        self.read("asking what is offered", |view| aside::offered_from(view, origin))
+    }
+
     /// What is for this tenant and free to be set aside.
     pub fn open_to(&self, destination: &TenantId) -> Result<Vec<ReferralId>, Error> {
         self.read("asking what is open", |view| aside::open_to(view, destination))

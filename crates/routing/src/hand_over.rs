@@ -4,12 +4,13 @@
 //! settled); the bytes come from the log. Several are in flight, one at a time per case.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_ledger::Waiting;
+use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::Topic;
 use bulkhead_model::{
-    Claim, Code, Digest, Event, Lane, Lifecycle, Priority, Reason, ReferralId, TenantId, Verdict,
+    Claim, Code, Cuts, Digest, Event, Lane, Lifecycle, Priority, Reason, ReferralId, TenantId, Verdict,
 };
 use bulkhead_process::Drain;
 use bulkhead_wire::{time_from_wire, topics, v1};
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::Error;
 use crate::flight::{Down, Flight, Handed, send};
+use crate::gate::provenance_of;
 use crate::journal::Decided;
 use crate::layers::Layer;
 use crate::notices::{self, Notices};
@@ -70,6 +72,8 @@ pub(crate) struct HandOver {
     again: Vec<Waiting>,
     /// Until then, what a former stream had under way may still become an offer.
     former_until: Instant,
+    /// The cuts by which that was looked at last.
+    seen: Option<Arc<Cuts>>,
     notices: Notices,
     service_notices: ServiceNotices,
     recalls: Recalls,
@@ -94,7 +98,8 @@ impl HandOver {
             open: HashMap::new(),
             not_before: HashMap::new(),
             again: Vec::new(),
-            former_until: Instant::now() + FORMER,
+            former_until: Instant::now(),
+            seen: None,
             work: FuturesUnordered::new(),
         }
     }
@@ -168,18 +173,24 @@ impl HandOver {
         info!(tenant = %self.tenant, software = %hello.software, "sidecar connected");
         self.inbox = hello.inbox_id;
         self.shared.board.update(&self.tenant, |seen| seen.connected = true);
-        self.again = self.shared.parts.ledger.unanswered(&self.tenant, &self.inbox)?;
-        self.again.extend(self.shared.parts.ledger.offered_to(&self.tenant)?);
-        Ok(())
+        self.take_up_former_offers()
     }
 
-    /// A stream that was ended had perhaps enqueued that it offers something, and the ledger has read it only since:
-    /// then nobody hands it over but this one.
+    /// What former streams have left unsettled. One that was ended had perhaps enqueued that it offers something, and
+    /// the ledger has read it only since; and what a cut kept back may go on when cuts change.
     fn take_up_former_offers(&mut self) -> Result<(), Error> {
+        let cuts = self.shared.gate(Layer::Offer);
+        if self.seen.as_ref().is_none_or(|seen| !seen.says_the_same(&cuts)) {
+            self.former_until = Instant::now() + FORMER;
+            self.seen = Some(cuts.clone());
+        }
         if Instant::now() > self.former_until {
             return Ok(());
         }
-        for waiting in self.shared.parts.ledger.offered_to(&self.tenant)? {
+        let ledger = &self.shared.parts.ledger;
+        let mut left = ledger.unanswered(&self.tenant, &self.inbox)?;
+        left.extend(ledger.offered_to(&self.tenant)?);
+        for waiting in left.into_iter().filter(|waiting| cuts.ask(&provenance_of(&waiting.row)).is_open()) {
             let is_known = self.open.contains_key(&waiting.id)
                 || self.not_before.contains_key(&waiting.id)
                 || self.again.iter().any(|again| again.id == waiting.id);
@@ -409,10 +420,12 @@ impl HandOver {
     /// The open delivery that an outcome speaks of; one of a former stream is taken up again.
     fn known(&mut self, id: ReferralId) -> Result<Option<Open>, Error> {
         if !self.open.contains_key(&id) {
-            let Some(row) = self.shared.parts.ledger.get(&id)? else { return Ok(None) };
+            let row = self.shared.parts.ledger.get(&id)?;
+            let is_here = |row: &Row| row.referral.lifecycle.destination() == Some(&self.tenant);
+            let Some(row) = row.filter(is_here) else { return Ok(None) };
             let delivered = match &row.referral.lifecycle {
-                Lifecycle::Offered { to, .. } if *to == self.tenant => false,
-                Lifecycle::Delivered { to, .. } if *to == self.tenant => true,
+                Lifecycle::Offered { .. } | Lifecycle::Unknown { .. } => false,
+                Lifecycle::Delivered { .. } => true,
                 _ => return Ok(None),
             };
             let open = Open {

@@ -1,7 +1,8 @@
 //! What a cut does to what is there already, and what its end does to what was set aside.
 //!
 //! When a cut comes in force each owner sets aside what its ledger has open from the tenant, in whatever compartment
-//! it lies, and sees to what is for it: diverted, given back, or held. When a cut ends, is withdrawn, opens a little or
+//! it lies, and sees to what is for it: diverted, given back, or held. Of what was handed over without an answer it says
+//! that nobody knows. When a cut ends, is withdrawn, opens a little or
 //! releases a referral, what the gate lets through goes on, the most urgent first and a few at a time, so that new work
 //! finds its place between. What is past its deadline waits for a person. An event of another owner between looking
 //! and writing makes the sweep's own void, and the next round looks again.
@@ -22,7 +23,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
-use crate::gate::{aside, provenance_of, receiver_is_cut};
+use crate::gate::{aside, provenance_of, receiver_is_cut, sent_under};
 use crate::journal::{Decided, Written};
 use crate::layers::Layer;
 use crate::owner::Shared;
@@ -36,6 +37,8 @@ const PAGE: usize = 256;
 /// What another nation's door has refused for a cut is not carried again before this: the door may not have heard yet
 /// that the cut is over.
 const AT_THE_BORDER: SignedDuration = SignedDuration::from_secs(5);
+/// A hand-over of what is suspect has an unknown outcome when nobody has answered for so long.
+const UNANSWERED: SignedDuration = SignedDuration::from_secs(5);
 /// So many may wait for one destination before more of what was set aside goes on.
 const AHEAD: u64 = 16;
 
@@ -112,7 +115,19 @@ impl Sweep {
             }))
             .await?;
         }
-        Ok(())
+        self.say_unknown(cuts, tenant).await
+    }
+
+    /// What was handed over of what is suspect is asked back, and who never got it cannot answer: a person ends that.
+    async fn say_unknown(&self, cuts: &Cuts, tenant: &TenantId) -> Result<(), Error> {
+        let patience = Timestamp::now() - UNANSWERED;
+        let rows = self.rows(&self.shared.parts.ledger.offered_from(tenant)?)?;
+        self.write_all(rows.iter().filter(|row| row.updated_at < patience).filter_map(|row| {
+            let Answer::Quarantine(cut) = cuts.ask(&provenance_of(row)) else { return None };
+            let is_offered = matches!(row.referral.lifecycle, Lifecycle::Offered { .. });
+            is_offered.then(|| (row, Event::Unknown { reason: sent_under(&cut), cut }))
+        }))
+        .await
     }
 
     fn rows(&self, ids: &[ReferralId]) -> Result<Vec<Row>, Error> {
@@ -278,7 +293,7 @@ impl Sweep {
             && held
         {
             let to = row.referral.lifecycle.destination().cloned();
-            let event = Event::Quarantined { to, reason: crate::gate::sent_under(&cut), cut };
+            let event = Event::Quarantined { to, reason: sent_under(&cut), cut };
             self.write_all(std::iter::once((row, event))).await?;
         }
         Ok(())

@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 /// Longer than anything that should happen takes, in a debug build on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
+/// Longer than a command waits before it says what did not come.
+const COMMAND: Duration = Duration::from_secs(150);
 
 /// A world that runs, and its files.
 pub(crate) struct Country {
@@ -124,7 +126,7 @@ pub(crate) async fn bulkhead(data_dir: &Path, arguments: &[&str]) -> Said {
         .args(arguments)
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(SOON, command).await.expect("the command ends").unwrap();
+    let output = tokio::time::timeout(COMMAND, command).await.expect("the command ends").unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said {
         code: output.status.code().unwrap_or(-1),

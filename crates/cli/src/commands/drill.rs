@@ -139,7 +139,7 @@ impl Drill {
             what: format!("{} has no service to send to", stage.tenant),
             hint: "give it one in the directory".into(),
         })?;
-        let actor = Actor::start(context, global, &stage.tenant, service)?;
+        let mut actor = Actor::start(context, global, &stage.tenant, service)?;
         let bystander = bystander(context, &stage.tenant).await;
         let bystander = bystander.map(|(tenant, service)| Actor::start(context, global, &tenant, &service));
         let bystander = bystander.transpose()?;
@@ -155,7 +155,7 @@ impl Drill {
         let opened = restore(context, stage, begun, &mut drilled).await?;
         tokio::time::sleep(BEFORE + BEFORE).await;
         release(stage, begun, &mut drilled).await?;
-        actor.stop_sending();
+        actor.stop_sending().await;
         let end = Instant::now() + AFTER;
         while !actor.seen().all_arrived() && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -267,13 +267,13 @@ async fn step(desk: &Desk, stage: &Stage, command: Command) -> Result<v1::Comman
     desk.command(command, scope, Seen::of(known.position, known.now)).await
 }
 
-/// What the cut made suspect goes on: it takes both, as always.
+/// What the cut made suspect goes on, also what was half handed over: it takes both, as always.
 async fn release(stage: &Stage, begun: Instant, drilled: &mut Drilled) -> Result<(), Error> {
     let cut = CutId::parse(&drilled.cut_id)
         .map_err(|error| Error::Usage { what: error.to_string(), hint: "use a newer bulkhead".into() })?;
     let request = v1::ListSetAsideRequest {
         tenant: stage.tenant.to_string(),
-        states: vec![state_to_wire(State::Quarantined) as i32],
+        states: [State::Quarantined, State::Unknown].map(|state| state_to_wire(state) as i32).to_vec(),
         limit: 10_000,
         ..Default::default()
     };

@@ -32,7 +32,9 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing matches;
 /// The end of the help of `held`.
 pub const HELD_HELP: &str = "\
 Held is what waits for a cut to end; parked is what cannot be processed; return-pending is what
-nobody has confirmed yet. By id, or all that a rule finds; the count comes first.
+nobody has confirmed yet; unknown is what was being handed over when a cut came, without an answer:
+nobody but its receiver's users can say whether it is there. By id, or all that a rule finds; the
+count comes first.
 
 Examples:
   bulkhead held list --tenant wales/wast-111
@@ -60,7 +62,8 @@ pub enum QuarantineWhat {
         /// A referral id.
         id: ReferralIdText,
     },
-    /// Let it go on; it counts with the second operator's word.
+    /// Let it go on; it counts with the second operator's word. One whose hand-over had no known outcome is handed over
+    /// once more, marked as a possible duplicate.
     Release {
         /// The cut that makes it suspect.
         #[arg(long)]
@@ -126,7 +129,7 @@ pub struct Rule {
     /// Only with this reason's code.
     #[arg(long)]
     pub reason_code: Option<String>,
-    /// Only this state: held, parked, quarantined or return-pending.
+    /// Only this state: held, parked, quarantined, return-pending or unknown.
     #[arg(long, value_parser = parse_state)]
     pub state: Option<State>,
 }
@@ -182,9 +185,12 @@ struct Found {
 
 fn parse_state(text: &str) -> Result<State, String> {
     let state = State::parse(text).filter(|state| {
-        matches!(state, State::Held | State::Parked | State::Quarantined | State::ReturnPending)
+        matches!(
+            state,
+            State::Held | State::Parked | State::Quarantined | State::ReturnPending | State::Unknown
+        )
     });
-    state.ok_or_else(|| "expected held, parked, quarantined or return-pending".into())
+    state.ok_or_else(|| "expected held, parked, quarantined, return-pending or unknown".into())
 }
 
 impl Quarantine {
@@ -205,11 +211,12 @@ impl Quarantine {
             }
             QuarantineWhat::Release { cut, which } => {
                 let order = move |cut, referrals| Command::Release { cut, referrals };
-                about_cut(global, &cut, which, "Let them go on?", order, screen).await
+                let states = [State::Quarantined, State::Unknown];
+                about_cut(global, (&cut, &states), which, "Let them go on?", order, screen).await
             }
             QuarantineWhat::Reject { cut, reason, which } => {
                 let order = move |cut, referrals| Command::Reject { cut, referrals, reason: reason.clone() };
-                about_cut(global, &cut, which, "Never let them go on?", order, screen).await
+                about_cut(global, (&cut, &states), which, "Never let them go on?", order, screen).await
             }
         }
     }
@@ -221,7 +228,7 @@ impl Held {
     /// # Errors
     /// When nothing matches, or the cell says no.
     pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
-        let states = [State::Held, State::Parked, State::ReturnPending];
+        let states = [State::Held, State::Parked, State::ReturnPending, State::Unknown];
         let (action, ordered, question) = match self.what {
             HeldWhat::List(rule) => return list(global, &rule, &states, screen).await,
             HeldWhat::Release(ordered) => (Action::Release, ordered, "Try them again?"),
@@ -244,7 +251,7 @@ impl Held {
 
 async fn about_cut(
     global: &Global,
-    cut: &str,
+    (cut, states): (&str, &[State]),
     which: Which,
     question: &str,
     order: impl Fn(CutId, Vec<ReferralId>) -> Command,
@@ -259,7 +266,7 @@ async fn about_cut(
     };
     let scope: Scope = summary.scope.parse().map_err(odd)?;
     let id = CutId::parse(&summary.cut_id).map_err(odd)?;
-    let found = chosen(&desk, &which, &[State::Quarantined]).await?;
+    let found = chosen(&desk, &which, states).await?;
     ask(&found, which.yes, question, screen)?;
     let mut exit = Exit::Done;
     for referrals in ids(&found)?.chunks(MAX_REFERRALS) {

@@ -22,7 +22,8 @@ use super::caller::subject;
 use super::{Shared, asking};
 
 /// What waits for a person.
-const SET_ASIDE: [State; 4] = [State::Held, State::Parked, State::Quarantined, State::ReturnPending];
+const SET_ASIDE: [State; 5] =
+    [State::Held, State::Parked, State::Quarantined, State::ReturnPending, State::Unknown];
 /// Listed at most.
 const MOST: usize = 10_000;
 /// Referrals whose bytes are read at once.
@@ -42,7 +43,7 @@ impl Shared {
         if wanted.iter().any(|state| !SET_ASIDE.contains(state)) {
             return Err(invalid(
                 "states",
-                "only held, parked, quarantined and return-pending are set aside".into(),
+                "only held, parked, quarantined, return-pending and unknown wait for a person".into(),
             ));
         }
         let states = if wanted.is_empty() { SET_ASIDE.to_vec() } else { wanted };
@@ -107,11 +108,8 @@ impl Shared {
     /// What is set aside or unanswered at these tenants, earliest due first.
     async fn in_need(&self, tenants: Vec<TenantId>) -> Result<Vec<ReferralId>, Refusal> {
         let ledger = self.parts.ledger.clone();
-        let states = [
-            &SET_ASIDE[..],
-            &[State::Accepted, State::Routed, State::Offered, State::Delivered, State::Unknown],
-        ]
-        .concat();
+        let unanswered = [State::Accepted, State::Routed, State::Offered, State::Delivered];
+        let states = [&SET_ASIDE[..], &unanswered].concat();
         asking(move || ledger.in_need(&tenants, &states)).await
     }
 

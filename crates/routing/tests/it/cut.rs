@@ -213,6 +213,46 @@ async fn a_hand_over_without_an_answer_is_unknown_and_offered_again_after_the_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_suspect_and_perhaps_handed_over_goes_on_when_a_release_names_it() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut gone = sidecar(&england, TO).await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    gone.handed_over().await;
+    drop(gone);
+    switch.cut(from_sender(in_seconds(-60)));
+    let row = england.cell.until(id, State::Unknown).await;
+    assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(CUT)));
+    // Its inbox has never had it, so it has no answer to the recall.
+    let mut back = sidecar(&england, TO).await;
+    back.no_last_frame().await;
+    switch.restore(CUT, in_seconds(1));
+    back.no_last_frame().await;
+    england.cell.until(id, State::Unknown).await;
+
+    switch.release(CUT, id);
+    let again = back.handed_over().await;
+    assert_eq!((again.referral_id.clone(), again.possible_duplicate), (id.to_string(), true));
+    back.acknowledged(&again).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_a_hand_over_counts_when_it_was_called_unknown_meanwhile() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut slow = sidecar(&england, TO).await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let offer = slow.handed_over().await;
+    drop(slow);
+    switch.cut(from_sender(in_seconds(-60)));
+    england.cell.until(id, State::Unknown).await;
+    let back = sidecar(&england, TO).await;
+    back.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_handed_over_is_recalled_or_said_not_to_be() {
     let england = England::start(OnDeadline::Return).await;
     let mut switch = switch(&england);

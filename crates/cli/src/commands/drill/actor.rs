@@ -59,14 +59,13 @@ impl Seen {
     }
 
     /// Those that were accepted and did not come.
-    pub(super) fn missing(&self) -> usize {
-        let accepted: BTreeSet<&String> =
-            self.sent.iter().filter_map(|sent| sent.accepted.as_ref()).collect();
-        accepted.into_iter().filter(|id| !self.handed_over.contains_key(*id)).count()
+    pub(super) fn missing(&self) -> BTreeSet<&str> {
+        let accepted = self.sent.iter().filter_map(|sent| sent.accepted.as_deref());
+        accepted.filter(|id| !self.handed_over.contains_key(*id)).collect()
     }
 
     pub(super) fn all_arrived(&self) -> bool {
-        self.missing() == 0
+        self.missing().is_empty()
     }
 }
 
@@ -74,7 +73,8 @@ impl Seen {
 pub(super) struct Actor {
     seen: Arc<Mutex<Seen>>,
     sending: watch::Sender<bool>,
-    _tasks: JoinSet<()>,
+    sender: JoinSet<()>,
+    _receiver: JoinSet<()>,
 }
 
 impl Actor {
@@ -89,19 +89,20 @@ impl Actor {
         let cell = Cell::open(context, context.cell(tenant.nation())?, pair, global)?;
         let seen = Arc::<Mutex<Seen>>::default();
         let (sending, sends) = watch::channel(true);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(send(cell.clone(), service.to_owned(), seen.clone(), sends));
-        tasks.spawn(receive(cell, seen.clone()));
-        Ok(Self { seen, sending, _tasks: tasks })
+        let (mut sender, mut receiver) = (JoinSet::new(), JoinSet::new());
+        sender.spawn(send(cell.clone(), service.to_owned(), seen.clone(), sends));
+        receiver.spawn(receive(cell, seen.clone()));
+        Ok(Self { seen, sending, sender, _receiver: receiver })
     }
 
     pub(super) fn seen(&self) -> Seen {
         lock(&self.seen).clone()
     }
 
-    /// It receives on.
-    pub(super) fn stop_sending(&self) {
+    /// Waits until the last that it sent is answered. It receives on.
+    pub(super) async fn stop_sending(&mut self) {
         self.sending.send_replace(false);
+        while self.sender.join_next().await.is_some() {}
     }
 
     /// It stops, and says what it saw.

@@ -37,8 +37,8 @@ pub(crate) struct Drilled {
     pub(crate) sent: u64,
     pub(crate) accepted: u64,
     pub(crate) arrived: u64,
-    /// Accepted and not arrived: must be 0.
-    pub(crate) missing: u64,
+    /// Accepted and not arrived: must be none.
+    pub(crate) missing: Vec<String>,
     pub(crate) doubled: u64,
     /// Quarantined, and released by both operators.
     pub(crate) released: u64,
@@ -95,7 +95,7 @@ impl Drilled {
             sent: 0,
             accepted: 0,
             arrived: 0,
-            missing: 0,
+            missing: vec![],
             doubled: 0,
             released: 0,
             bystander: None,
@@ -127,8 +127,8 @@ impl Drilled {
         self.back_ms = accepted().find(|sent| sent.at > opened).map(|sent| millis(begun, sent.answered));
         self.sent = tenant.sent.len() as u64;
         self.accepted = accepted().count() as u64;
-        self.missing = tenant.missing() as u64;
-        self.arrived = self.accepted - self.missing;
+        self.missing = tenant.missing().into_iter().map(str::to_owned).collect();
+        self.arrived = self.accepted - self.missing.len() as u64;
         self.doubled = tenant.doubled;
         self.bystander = bystander.map(|seen| Bystander::of(&seen, begun, opened));
         self.failures = self.failures();
@@ -143,7 +143,8 @@ impl Drilled {
             }
         };
         fails(self.leaked > 0, format!("{} were accepted or handed over while it was cut off", self.leaked));
-        fails(self.missing > 0, format!("{} were accepted and have not arrived", self.missing));
+        let missing = self.missing.join(", ");
+        fails(!missing.is_empty(), format!("accepted and not arrived: {missing}"));
         fails(self.doubled > 0, format!("{} were handed over twice", self.doubled));
         fails(self.told_ms.is_none(), "the tenant was never told that it is cut off".into());
         fails(self.back_ms.is_none(), "the tenant was not let in again".into());
@@ -261,7 +262,7 @@ pub(super) mod tests {
         assert!(drilled.passed);
         assert_eq!((drilled.last_accepted_ms, drilled.last_handed_over_ms), (Some(5.0), Some(-496.0)));
         assert_eq!((drilled.told_ms, drilled.back_ms), (Some(200.0), Some(2_400.0)));
-        assert_eq!((drilled.accepted, drilled.arrived, drilled.missing), (3, 3, 0));
+        assert_eq!((drilled.accepted, drilled.arrived, drilled.missing), (3, 3, vec![]));
     }
 
     #[test]
@@ -271,10 +272,7 @@ pub(super) mod tests {
             assert_eq!(failures.len(), 1, "{failures:?}");
             assert!(failures[0].contains(expected), "{failures:?}");
         };
-        check(
-            |tenant, _| tenant.handed_over.retain(|id, _| id != "b"),
-            "1 were accepted and have not arrived",
-        );
+        check(|tenant, _| tenant.handed_over.retain(|id, _| id != "b"), "accepted and not arrived: b");
         check(|tenant, _| tenant.sent[2].accepted = Some("a".into()), "while it was cut off");
         check(|tenant, _| tenant.doubled = 2, "2 were handed over twice");
         check(|tenant, _| tenant.sent[3].refused.clear(), "never told");

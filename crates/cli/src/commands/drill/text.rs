@@ -47,7 +47,7 @@ pub(super) fn report(drilled: &Drilled, look: &Look) -> String {
         thousands(drilled.sent),
         thousands(drilled.accepted),
         thousands(drilled.arrived),
-        thousands(drilled.missing),
+        thousands(drilled.missing.len() as u64),
         thousands(drilled.doubled),
         thousands(drilled.leaked),
         thousands(drilled.released),
