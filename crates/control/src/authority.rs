@@ -255,8 +255,10 @@ impl Authority {
         Ok(id)
     }
 
-    /// Reads one copy of a signed fact.
+    /// Reads one copy of a signed fact. The log is then known up to its place: whoever learns that it counts has seen it,
+    /// and what is commanded next says so.
     pub fn hear(&mut self, copy: &Copy) -> Judged {
+        self.at(copy.here.position);
         let id = copy.fact.id();
         if self.outcomes.get(&id).is_some_and(|known| known.effect.is_ok()) {
             return Judged::Repeat;

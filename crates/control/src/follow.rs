@@ -113,7 +113,7 @@ impl Follower {
             }
             read => {
                 let heard = read.and_then(|fact| self.follow(entry, fact));
-                // After the fact itself: whoever sees the position sees what follows from it.
+                // Also past what cannot be read; for others the book knows it with what follows from them.
                 self.book.at(entry.offset);
                 heard
             }

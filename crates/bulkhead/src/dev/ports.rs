@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::ops::Range;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use bulkhead_model::Nation;
 use tokio::net::TcpListener;
 
@@ -12,6 +12,10 @@ use super::world;
 /// Below the range from which systems give out ports by themselves: what is free when it is chosen is still free
 /// when it is opened, a moment later.
 const FREE: Range<u16> = 10_000..32_000;
+
+/// Ports that are chosen together are of one block, and who holds a block's first port has the block to itself: two
+/// worlds that start at the same moment never choose the same.
+const BLOCK: usize = 500;
 
 /// The ports of a cell's node.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,8 @@ pub(super) struct PortPlan {
     nodes: usize,
     cells: Vec<CellPorts>,
     tenants: Vec<TenantPorts>,
+    /// The block's first port, held until all others are open.
+    _block: Option<StdListener>,
 }
 
 impl PortPlan {
@@ -49,12 +55,13 @@ impl PortPlan {
     pub(super) fn new(base: Option<u16>, nodes: usize) -> Result<Self> {
         let first = Nation::ALL.len() * 2 + world::TENANTS.len() * 4;
         let count = first + Nation::ALL.len() * 2 * (nodes - 1);
-        let addresses = match base {
-            Some(base) => (0..count)
-                .map(|n| base.checked_add(u16::try_from(n).ok()?).map(loopback))
-                .collect::<Option<Vec<_>>>()
-                .with_context(|| format!("--port-base {base} leaves no room for {count} ports"))?,
-            None => free(count)?,
+        let (block, addresses) = match base {
+            Some(base) => {
+                let all = (0..count).map(|n| base.checked_add(u16::try_from(n).ok()?).map(loopback));
+                let all = all.collect::<Option<Vec<_>>>();
+                (None, all.with_context(|| format!("--port-base {base} leaves no room for {count} ports"))?)
+            }
+            None => free(count).map(|(block, addresses)| (Some(block), addresses))?,
         };
         let (addresses, further) = addresses.split_at(first);
         let (cells, tenants) = addresses.split_at(Nation::ALL.len() * 2);
@@ -74,6 +81,7 @@ impl PortPlan {
                     simulator_http: four[3],
                 })
                 .collect(),
+            _block: block,
         })
     }
 
@@ -96,14 +104,22 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Free ones, held together while they are chosen so that no two are the same.
-fn free(count: usize) -> Result<Vec<SocketAddr>> {
-    let first = rand::random_range(FREE);
-    let ports = (first..FREE.end).chain(FREE.start..first);
-    let held: Vec<StdListener> =
-        ports.filter_map(|port| StdListener::bind(loopback(port)).ok()).take(count).collect();
-    ensure!(held.len() == count, "no {count} free ports between {} and {}", FREE.start, FREE.end);
-    held.iter().map(|listener| Ok(listener.local_addr()?)).collect()
+/// So many free ones of a block that nobody else has, and what keeps it.
+fn free(count: usize) -> Result<(StdListener, Vec<SocketAddr>)> {
+    let starts: Vec<u16> = FREE.step_by(BLOCK).collect();
+    let first = rand::random_range(0..starts.len());
+    for start in starts[first..].iter().chain(&starts[..first]) {
+        let Ok(block) = StdListener::bind(loopback(*start)) else { continue };
+        // Held together while they are chosen, so that no two are the same.
+        let others = (*start + 1..).take(BLOCK - 1);
+        let held = others.filter_map(|port| StdListener::bind(loopback(port)).ok());
+        let held: Vec<StdListener> = held.take(count).collect();
+        if held.len() == count {
+            let addresses = held.iter().map(StdListener::local_addr).collect::<Result<_, _>>()?;
+            return Ok((block, addresses));
+        }
+    }
+    bail!("no {count} free ports in one block of {BLOCK} between {} and {}", FREE.start, FREE.end)
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {

@@ -13,6 +13,7 @@ impl Authority {
     /// any other stage it says nothing. Like an operator's abort it makes what was let through meanwhile and not handed
     /// over suspect again.
     pub(crate) fn hear_anomaly(&mut self, seen: &Seen, here: Moment) -> Option<Effect> {
+        self.at(here.position);
         let course = self.cuts.course(&seen.cut)?;
         if seen.cut.nation() != self.nation || course.stage() != Stage::Limited {
             return None;

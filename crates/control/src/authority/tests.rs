@@ -89,13 +89,16 @@ impl World {
         self.position += 1;
         self.minute += 1;
         let here = Moment { position: self.position, at: at(self.minute) };
-        self.authority.hear(&Copy {
+        let judged = self.authority.hear(&Copy {
             fact: fact.clone(),
             here,
             taken_at: None,
             home: None,
             node: "wales-1".into(),
-        })
+        });
+        // Whoever is answered may command at once what follows from it.
+        assert_eq!(self.authority.cuts().position, self.position);
+        judged
     }
 
     fn say(&mut self, who: &str, scope: &str, command: Command) -> Judged {
