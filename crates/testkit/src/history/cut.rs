@@ -245,8 +245,8 @@ fn to(cut: &CutStory, submit: &Submit, life: &Life, wrong: &mut Vec<Wrong>) {
     }
 }
 
-/// When every cut is over, nothing is held for one, nor unknown for one; in quarantine is only what may be suspect and
-/// was not released.
+/// When every cut is over, nothing is held for one; in quarantine, or of unknown outcome, is only what may be suspect
+/// and was not released.
 fn at_the_end(history: &History, submit: &Submit, wrong: &mut Vec<Wrong>) {
     let Some((life, state)) = submit.life.as_ref().zip(submit.state()) else { return };
     let message_id = || submit.message_id.clone();
@@ -258,11 +258,14 @@ fn at_the_end(history: &History, submit: &Submit, wrong: &mut Vec<Wrong>) {
         return;
     }
     match state {
-        State::Held | State::Unknown => wrong.push(Wrong::StuckAfterCut { message_id: message_id(), state }),
-        State::Quarantined => {
-            let sent = || cuts().filter(|cut| cut.tenant == submit.from);
-            if !sent().any(|cut| cut.may_suspect(life) && !cut.released.contains_key(&life.referral_id)) {
-                wrong.push(Wrong::NeedlesslyQuarantined { message_id: message_id() });
+        State::Held => wrong.push(Wrong::StuckAfterCut { message_id: message_id(), state }),
+        State::Quarantined | State::Unknown => {
+            let mut sent = cuts().filter(|cut| cut.tenant == submit.from);
+            if !sent.any(|cut| cut.may_suspect(life) && !cut.released.contains_key(&life.referral_id)) {
+                wrong.push(match state {
+                    State::Quarantined => Wrong::NeedlesslyQuarantined { message_id: message_id() },
+                    _ => Wrong::StuckAfterCut { message_id: message_id(), state },
+                });
             }
         }
         _ => {}

@@ -166,6 +166,12 @@ fn kept_although_every_cut_is_over() {
     for state in [State::Held, State::Unknown] {
         check(cut(CARDIFF), sent(10, &[], state), &[Wrong::StuckAfterCut { message_id: id(), state }]);
     }
+    // Half handed over and suspect: that is for two persons to end.
+    check(cut(NORTH), sent(60, &[61], State::Unknown), &[]);
+    let mut released = cut(NORTH);
+    released.released.insert("r1".into(), at(399));
+    let unknown = [Wrong::StuckAfterCut { message_id: id(), state: State::Unknown }];
+    check(released, sent(60, &[61], State::Unknown), &unknown);
     let needless = [Wrong::NeedlesslyQuarantined { message_id: id() }];
     check(cut(NORTH), sent(10, &[], State::Quarantined), &needless);
     check(cut(NORTH), sent(400, &[], State::Quarantined), &needless);

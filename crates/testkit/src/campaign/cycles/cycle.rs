@@ -250,7 +250,7 @@ impl Cycle {
         Ok(())
     }
 
-    /// Of what is in quarantine some is released, by two, and some is rejected.
+    /// Of what is in quarantine, or half handed over, some is released, by two, and some is rejected.
     async fn review(
         &self,
         scene: &mut Scene,
@@ -258,13 +258,14 @@ impl Cycle {
         released: &mut BTreeMap<String, Timestamp>,
         came: &mut Came,
     ) -> Result<()> {
-        let listed = scene.desk(self.nation)?.quarantined(&self.order.tenant).await.unwrap_or_default();
-        let ids: Vec<_> = listed.iter().filter_map(|one| ReferralId::parse(&one.referral_id).ok()).collect();
+        let listed = scene.desk(self.nation)?.set_aside(&self.order.tenant).await.unwrap_or_default();
         let (mut release, mut reject) = (Vec::new(), Vec::new());
-        for id in ids {
+        for one in &listed {
+            let Ok(id) = ReferralId::parse(&one.referral_id) else { continue };
+            // What was half handed over may be there: it is not for anybody to reject.
             match scene.random.random_range(0..3) {
                 0 => release.push(id),
-                1 => reject.push(id),
+                1 if one.state == v1::State::Quarantined as i32 => reject.push(id),
                 _ => {}
             }
         }

@@ -167,11 +167,11 @@ impl Desk {
         self.ask(Who::Duty, async |mut client| client.show_cut(request.clone()).await).await
     }
 
-    /// What of a tenant's is in quarantine.
-    pub(super) async fn quarantined(&self, tenant: &str) -> Result<Vec<v1::Referral>> {
+    /// What of a tenant's is in quarantine, or was half handed over.
+    pub(super) async fn set_aside(&self, tenant: &str) -> Result<Vec<v1::Referral>> {
         let request = v1::ListSetAsideRequest {
             tenant: tenant.to_owned(),
-            states: vec![v1::State::Quarantined as i32],
+            states: vec![v1::State::Quarantined as i32, v1::State::Unknown as i32],
             ..Default::default()
         };
         let listed = self.ask(Who::Duty, async |mut client| client.list_set_aside(request.clone()).await);
