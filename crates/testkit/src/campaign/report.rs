@@ -7,7 +7,7 @@ use super::kills::Kill;
 use super::plan::Note;
 use crate::history::{Answer, History, Tally, Wrong};
 
-/// How many faults and kinds of refusals are shown.
+/// How many kinds of refusals are shown.
 const SHOWN: usize = 40;
 
 /// The end of a campaign.
@@ -89,7 +89,7 @@ impl fmt::Display for Report {
             0 => writeln!(f, "nothing is wrong"),
             count => {
                 writeln!(f, "WRONG, {count} faults; run again with --seed {}:", self.seed)?;
-                self.wrong.iter().take(SHOWN).try_for_each(|wrong| writeln!(f, "  {wrong}"))
+                self.wrong.iter().try_for_each(|wrong| writeln!(f, "  {wrong}"))
             }
         }
     }
