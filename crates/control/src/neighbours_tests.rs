@@ -1,4 +1,4 @@
-//! A closing that reaches a node which the log does not reach.
+//! A closing that reaches a node which the log does not reach, and what that node has of it after a crash.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::{Audit, Follower, Following, Service, ServiceParts, publish_directory};
+use crate::{Audit, Closer, Follower, Following, Service, ServiceParts, publish_directory};
 
 const NATION: Nation = Nation::Wales;
 const TENANT: &str = "wales/wast-111";
@@ -37,6 +37,10 @@ fn cell() -> Credentials {
     Credentials { ca_pem, certificate_pem, key_pem: key.serialize_pem() }
 }
 
+fn tenant() -> TenantId {
+    TenantId::parse(TENANT).unwrap()
+}
+
 fn operator() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
 }
@@ -48,12 +52,12 @@ fn cut(by: &Ed25519KeyPair) -> SignedFact {
         drain_clean: false,
         reason: "signs of an intruder".into(),
         plan: [0; 32],
-        tenants: vec![TenantId::parse(TENANT).unwrap()],
+        tenants: vec![tenant()],
     };
     let header = Header {
         kind: command.kind(),
         nation: NATION,
-        scope: HeaderScope::Of(Scope::Tenant(TenantId::parse(TENANT).unwrap())),
+        scope: HeaderScope::Of(Scope::Tenant(tenant())),
         signed_at: Timestamp::now(),
         expires_at: Timestamp::now() + jiff::SignedDuration::from_secs(60),
         seen: 0,
@@ -66,7 +70,9 @@ fn cut(by: &Ed25519KeyPair) -> SignedFact {
 /// A node that knows the directory and hears nothing more of the log.
 struct Deaf {
     following: Following,
+    closer: Closer,
     address: String,
+    log: Arc<dyn Log>,
     dir: TempDir,
 }
 
@@ -81,6 +87,17 @@ impl Deaf {
             public_key_hex(&operator())
         );
         publish_directory(&log, NATION, "directory.toml", &toml).await.unwrap();
+        Self::begin(dir, log, credentials).await
+    }
+
+    /// Killed, and started again on what is on its disk and in the log.
+    async fn again(self, credentials: &Credentials) -> Self {
+        let Self { dir, log, following, closer, .. } = self;
+        drop((following, closer));
+        Self::begin(dir, log, credentials).await
+    }
+
+    async fn begin(dir: TempDir, log: Arc<dyn Log>, credentials: &Credentials) -> Self {
         let (follower, mut following) = Follower::new(log.clone(), NATION);
         let hearing = Drain::new();
         tokio::spawn(follower.run(hearing.clone()));
@@ -88,8 +105,8 @@ impl Deaf {
         hearing.start();
         let config = LedgerConfig { path: dir.path().join("ledger.sqlite"), nation: NATION };
         let (ledger, _follower) = Ledger::open(config, log.clone()).await.unwrap();
-        let (service, _closer) = Service::new(ServiceParts {
-            log,
+        let (service, closer) = Service::new(ServiceParts {
+            log: log.clone(),
             ledger,
             book: following.book.clone(),
             pulses: following.pulses.clone(),
@@ -113,12 +130,28 @@ impl Deaf {
         let incoming = acceptor.unwrap().listen(listener);
         let serving = bulkhead_transport::server().add_service(service.server());
         tokio::spawn(async move { serving.serve_with_incoming(incoming).await.unwrap() });
-        Self { following, address, dir }
+        Self { following, closer, address, log, dir }
     }
 
     fn is_closed(&self) -> bool {
-        self.following.cuts.borrow().covers_from(&TenantId::parse(TENANT).unwrap()).is_some()
+        self.following.cuts.borrow().covers_from(&tenant()).is_some()
     }
+
+    async fn is_kept(&self) {
+        timeout(SOON, async {
+            while std::fs::read_dir(self.dir.path().join("closings")).unwrap().count() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("it is kept");
+    }
+}
+
+/// In force, as this one follows cuts.
+async fn closes(following: &mut Following) {
+    let closed = following.cuts.wait_for(|cuts| cuts.covers_from(&tenant()).is_some());
+    timeout(SOON, closed).await.expect("in time").unwrap();
 }
 
 fn neighbours(credentials: &Credentials, node: &str, others: &[(&str, &str)]) -> Neighbours {
@@ -156,14 +189,24 @@ async fn a_node_that_hears_nothing_closes_when_it_is_pushed_and_keeps_it() {
     assert!(!deaf.is_closed(), "a forged one closes nothing");
 
     neighbours.push(&cut(&operator()), Timestamp::now());
-    let tenant = TenantId::parse(TENANT).unwrap();
-    let closed = deaf.following.cuts.wait_for(|cuts| cuts.covers_from(&tenant).is_some());
-    timeout(SOON, closed).await.expect("in time").unwrap();
-    timeout(SOON, async {
-        while std::fs::read_dir(deaf.dir.path().join("closings")).unwrap().count() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("it is kept");
+    closes(&mut deaf.following).await;
+    deaf.is_kept().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_before_a_crash_is_in_force_again_and_reaches_the_log() {
+    let credentials = cell();
+    let deaf = Deaf::start(&credentials).await;
+    let neighbours = neighbours(&credentials, "wales-1", &[("wales-2", &deaf.address)]);
+    neighbours.push(&cut(&operator()), Timestamp::now());
+    deaf.is_kept().await;
+
+    let deaf = deaf.again(&credentials).await;
+    assert!(!deaf.is_closed(), "nobody but its disk knows");
+    let Deaf { mut following, closer, log, dir: _dir, .. } = deaf;
+    tokio::spawn(closer.run(Drain::new()));
+    closes(&mut following).await;
+    let (follower, mut another) = Follower::new(log, NATION);
+    tokio::spawn(follower.run(Drain::new()));
+    closes(&mut another).await;
 }
