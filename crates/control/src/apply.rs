@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_log::{Appended, Entry, Log, Reader, Record};
+use bulkhead_log::{Appended, Entry, Log, Reader};
 use bulkhead_model::Nation;
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -53,8 +53,7 @@ pub async fn publish_directory(
             return Ok(Published::Unchanged);
         }
     }
-    let record = directory.record(Timestamp::now());
-    let appended = append(log, &control, record).await.map_err(|cause| control.failed(cause))?;
+    let appended = append(log, &control, &directory).await.map_err(|cause| control.failed(cause))?;
     match timeout(READ_BACK, reading.until(appended.offset + 1)).await {
         Ok(read) => read.map(|()| Published::At(appended.offset)).map_err(|cause| control.failed(cause)),
         Err(_) => Err(Error::NotReadBack {
@@ -66,14 +65,19 @@ pub async fn publish_directory(
 }
 
 /// A copy more of the same directory does no harm, so one whose outcome is unknown is appended again.
-async fn append(log: &dyn Log, control: &Control, record: Record) -> Result<Appended, bulkhead_log::Error> {
+async fn append(
+    log: &dyn Log,
+    control: &Control,
+    directory: &DirectoryText,
+) -> Result<Appended, bulkhead_log::Error> {
+    let once = async || log.append(control.partition(), directory.record(Timestamp::now())).await;
     for _ in 1..ATTEMPTS {
-        match log.append(control.partition(), record.clone()).await {
+        match once().await {
             Err(bulkhead_log::Error::Unknown { .. }) => tokio::time::sleep(PAUSE).await,
             known => return known,
         }
     }
-    log.append(control.partition(), record).await
+    once().await
 }
 
 struct Reading {

@@ -15,9 +15,6 @@ use ring::digest::{SHA256, digest};
 use crate::authority::{Copy, Refused};
 use crate::{FileError, parse_directory};
 
-/// Of the directory the newest counts, so all of them have one key in the compacted topic.
-const DIRECTORY_KEY: &[u8] = b"directory";
-
 /// A fact of authority.
 #[derive(Debug)]
 pub(crate) enum Fact {
@@ -133,11 +130,14 @@ impl DirectoryText {
         parse_directory(file, &self.0)
     }
 
-    /// What is appended for it.
+    /// What is appended for it. Every copy has a key of its own: the newest directory counts, but who was an operator
+    /// when a cut was made is what the one before that cut says, so compacting must lose none.
     pub(crate) fn record(&self, now: Timestamp) -> Record {
-        let fact = DirectoryFact { toml: self.0.clone(), digest: sha256(&self.0) };
+        let digest = sha256(&self.0);
+        let key = [b"directory/", &digest[..], b"/", &now.as_nanosecond().to_be_bytes()].concat();
+        let fact = DirectoryFact { toml: self.0.clone(), digest };
         let record = ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Directory(fact)) };
-        Record { key: Bytes::from_static(DIRECTORY_KEY), value: record.encode_to_vec().into() }
+        Record { key: key.into(), value: record.encode_to_vec().into() }
     }
 }
 

@@ -24,6 +24,8 @@ mod neighbours;
 mod place;
 mod plan;
 mod pulse;
+#[cfg(test)]
+mod samples;
 mod scribe;
 mod sentry;
 mod service;

@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use bulkhead_ledger::{Config as LedgerConfig, Ledger};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log};
-use bulkhead_model::{Direction, OperatorId, Pulse, Scope, TenantId};
+use bulkhead_model::Pulse;
 use bulkhead_transport::{Acceptor, Config, Connections, Credentials, Limits, admit_all};
-use bulkhead_wire::fact::{Command, Header, HeaderScope, Statement, public_key_hex};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
 use ring::signature::Ed25519KeyPair;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::samples::{NATION, cut, directory, operator, tenant};
 use crate::{Audit, Closer, Follower, Following, Service, ServiceParts, publish_directory};
 
-const NATION: Nation = Nation::Wales;
-const TENANT: &str = "wales/wast-111";
 const SOON: Duration = Duration::from_secs(5);
 
 fn cell() -> Credentials {
@@ -37,36 +35,6 @@ fn cell() -> Credentials {
     Credentials { ca_pem, certificate_pem, key_pem: key.serialize_pem() }
 }
 
-fn tenant() -> TenantId {
-    TenantId::parse(TENANT).unwrap()
-}
-
-fn operator() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
-}
-
-fn cut(by: &Ed25519KeyPair) -> SignedFact {
-    let command = Command::Cut {
-        direction: Direction::Both,
-        since: Timestamp::now(),
-        drain_clean: false,
-        reason: "signs of an intruder".into(),
-        plan: [0; 32],
-        tenants: vec![tenant()],
-    };
-    let header = Header {
-        kind: command.kind(),
-        nation: NATION,
-        scope: HeaderScope::Of(Scope::Tenant(tenant())),
-        signed_at: Timestamp::now(),
-        expires_at: Timestamp::now() + jiff::SignedDuration::from_secs(60),
-        seen: 0,
-        nonce: [1; 16],
-        operator: OperatorId::parse("wales/duty").unwrap(),
-    };
-    Statement { header, command }.sign(by)
-}
-
 /// A node that knows the directory and hears nothing more of the log.
 struct Deaf {
     following: Following,
@@ -81,12 +49,7 @@ impl Deaf {
         let dir = tempfile::tempdir().unwrap();
         let log: Arc<dyn Log> =
             Arc::new(Embedded::open(EmbeddedConfig::new(dir.path().join("log"))).unwrap());
-        let toml = format!(
-            "[[suppliers]]\nid = \"meridian\"\n[[tenants]]\nid = \"{TENANT}\"\nsupplier = \"meridian\"\n\
-             [[operators]]\nid = \"wales/duty\"\npublic_key = \"{}\"\n",
-            public_key_hex(&operator())
-        );
-        publish_directory(&log, NATION, "directory.toml", &toml).await.unwrap();
+        publish_directory(&log, NATION, "directory.toml", &directory()).await.unwrap();
         Self::begin(dir, log, credentials).await
     }
 
@@ -182,13 +145,13 @@ async fn a_node_that_hears_nothing_closes_when_it_is_pushed_and_keeps_it() {
     assert_eq!(neighbours.channels().len(), 1, "not to itself");
 
     let forged = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
-    neighbours.push(&cut(&forged), Timestamp::now());
+    neighbours.push(&cut(&forged, 1), Timestamp::now());
     let told = neighbours.channels()[0].clone();
-    let request = PushRequest { fact: Some(cut(&forged).to_wire()), taken_at: None };
+    let request = PushRequest { fact: Some(cut(&forged, 1).to_wire()), taken_at: None };
     ControlClient::new(told).push(request).await.unwrap_err();
     assert!(!deaf.is_closed(), "a forged one closes nothing");
 
-    neighbours.push(&cut(&operator()), Timestamp::now());
+    neighbours.push(&cut(&operator(), 1), Timestamp::now());
     closes(&mut deaf.following).await;
     deaf.is_kept().await;
 }
@@ -198,7 +161,7 @@ async fn what_was_taken_before_a_crash_is_in_force_again_and_reaches_the_log() {
     let credentials = cell();
     let deaf = Deaf::start(&credentials).await;
     let neighbours = neighbours(&credentials, "wales-1", &[("wales-2", &deaf.address)]);
-    neighbours.push(&cut(&operator()), Timestamp::now());
+    neighbours.push(&cut(&operator(), 1), Timestamp::now());
     deaf.is_kept().await;
 
     let deaf = deaf.again(&credentials).await;

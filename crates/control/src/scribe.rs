@@ -95,3 +95,7 @@ impl Scribe {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "scribe_tests.rs"]
+mod tests;
