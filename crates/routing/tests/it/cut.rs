@@ -305,6 +305,27 @@ async fn one_waiting_in_another_nation_that_did_not_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_before_the_cut_and_lands_abroad_after_it_is_not_suspect_there() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    wales.meddled.stop("in.england.sender");
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    // The skew counts towards quarantine.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let cut = from_sender(Timestamp::now());
+    let mut home = Switch::new(&cells.england.cuts, directory(OnDeadline::Return));
+    let mut far = Switch::new(&wales.cuts, directory(OnDeadline::Return));
+    home.cut(cut.clone());
+    far.carried(cut);
+    home.restore(CUT, Timestamp::now());
+    far.restore(CUT, Timestamp::now());
+    wales.meddled.go_on();
+    let mut receiver = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    receiver.grant(4, 1).await;
+    assert_eq!(receiver.handed_over().await.referral_id, id.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_nations_cut_closes_its_own_border_and_no_other() {
     let cells = two_cells(true).await;
     let wales = cells.wales.as_ref().unwrap();
