@@ -23,8 +23,6 @@ use jiff::{SignedDuration, Timestamp};
 pub use refused::Refused;
 pub use timeline::{Proposal, Timeline, TimelineEntry};
 
-use crate::FileError;
-
 /// The longest that a signed fact may wait for its append.
 pub const LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// How far ahead of the log a signer's clock may be.
@@ -123,6 +121,8 @@ pub enum Judged {
 pub struct Authority {
     nation: Nation,
     directory: Arc<Directory>,
+    /// As its editor wrote it.
+    directory_text: Arc<str>,
     /// A directory was signed: from then on only signed ones count.
     is_signed: bool,
     cuts: Cuts,
@@ -160,6 +160,7 @@ impl Authority {
         Self {
             nation,
             directory: Arc::default(),
+            directory_text: Arc::default(),
             is_signed: false,
             cuts: Cuts::default(),
             outcomes: HashMap::new(),
@@ -181,6 +182,11 @@ impl Authority {
     /// Who is who.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// The same, as its editor wrote it.
+    pub fn directory_text(&self) -> &Arc<str> {
+        &self.directory_text
     }
 
     /// The cuts.
@@ -223,15 +229,26 @@ impl Authority {
     ///
     /// # Errors
     /// Why it does not count.
-    pub fn hear_unsigned(&mut self, directory: Directory) -> Result<(), Refused> {
+    pub fn hear_unsigned(&mut self, directory: Directory, text: &str) -> Result<(), Refused> {
         let is_first =
             self.directory.operators().next().is_none() && self.directory.tenants().next().is_none();
         if self.is_signed || !(is_first || self.directory.operators().eq(directory.operators())) {
             return Err(Refused::DirectoryUnsigned);
         }
         self.check_cut_tenants(&directory)?;
-        self.follow(directory);
+        self.follow(directory, text);
         Ok(())
+    }
+
+    /// The directory of that text, as it could follow the one in force. `place` is only named in errors.
+    ///
+    /// # Errors
+    /// Why it cannot: it is not whole, or it would remove a tenant that is cut off.
+    pub fn next_directory(&self, place: &str, text: &str) -> Result<Directory, Refused> {
+        let next =
+            crate::parse_directory(place, text).map_err(|error| Refused::Directory(error.to_string()))?;
+        self.check_cut_tenants(&next)?;
+        Ok(next)
     }
 
     /// A closing from the command itself or a peer's push, before the log has it. Only ever closes.
@@ -356,8 +373,9 @@ impl Authority {
         self.cuts.hear(fact, copy.stamp());
     }
 
-    fn follow(&mut self, directory: Directory) {
+    fn follow(&mut self, directory: Directory, text: &str) {
         self.directory = Arc::new(directory);
+        self.directory_text = text.into();
         self.cuts.follow(self.directory.clone());
     }
 
@@ -414,11 +432,6 @@ fn is_for_others(header: &Header) -> bool {
         Some(_) => header.kind <= LAST_CUT_KIND,
         None => false,
     }
-}
-
-/// The text of a directory, read; its digest was checked.
-fn parse(place: &Moment, toml: &str) -> Result<Directory, FileError> {
-    crate::parse_directory(&format!("control offset {}", place.position), toml)
 }
 
 #[cfg(test)]

@@ -88,8 +88,8 @@ impl Book {
         self.change(|authority| authority.hear_anomaly(seen, here))
     }
 
-    pub(crate) fn hear_unsigned(&self, directory: Directory) -> Result<(), Refused> {
-        self.change(|authority| authority.hear_unsigned(directory))
+    pub(crate) fn hear_unsigned(&self, directory: Directory, text: &str) -> Result<(), Refused> {
+        self.change(|authority| authority.hear_unsigned(directory, text))
     }
 
     pub(crate) fn close_early(&self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {

@@ -136,7 +136,7 @@ impl Follower {
             Fact::Directory(text) => {
                 let directory = text.parse(&entry.pointer().to_string())?;
                 let (tenants, services) = (directory.tenants().count(), directory.services().count());
-                self.book.hear_unsigned(directory)?;
+                self.book.hear_unsigned(directory, &text.0)?;
                 info!(nation = %self.nation, position = entry.offset, tenants, services, "the directory is in force");
             }
             Fact::Signed(copy) => self.hear_signed(&copy)?,

@@ -16,6 +16,7 @@ mod authority;
 mod book;
 mod carrier;
 mod closings;
+mod difference;
 mod directory_file;
 mod error;
 mod fact;

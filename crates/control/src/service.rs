@@ -4,6 +4,7 @@
 mod caller;
 mod command;
 mod cut;
+mod directory;
 mod set_aside;
 mod show;
 
@@ -19,8 +20,8 @@ use bulkhead_wire::v1::control_server::{Control, ControlServer};
 use bulkhead_wire::v1::{
     CarryFactsRequest, CarryFactsResponse, CommandRequest, CommandResponse, CutRequest, CutResponse,
     ListCutsRequest, ListCutsResponse, ListSetAsideRequest, ListSetAsideResponse, OpenSetAsideRequest,
-    OpenSetAsideResponse, PlanRequest, PlanResponse, PushRequest, PushResponse, ReadAuditRequest,
-    ReadAuditResponse, ShowCutRequest, ShowCutResponse,
+    OpenSetAsideResponse, PlanDirectoryRequest, PlanDirectoryResponse, PlanRequest, PlanResponse,
+    PushRequest, PushResponse, ReadAuditRequest, ReadAuditResponse, ShowCutRequest, ShowCutResponse,
 };
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -172,6 +173,14 @@ impl Control for Service {
         let operator = self.shared.operator(&request)?;
         let fact = request.into_inner().fact;
         Ok(Response::new(self.shared.clone().open_set_aside(&operator, fact).await?))
+    }
+
+    async fn plan_directory(
+        &self,
+        request: Request<PlanDirectoryRequest>,
+    ) -> Result<Response<PlanDirectoryResponse>, Status> {
+        self.shared.operator(&request)?;
+        Ok(Response::new(self.shared.plan_directory(&request.into_inner().toml)?))
     }
 
     type ReadAuditStream = BoxStream<'static, Result<ReadAuditResponse, Status>>;

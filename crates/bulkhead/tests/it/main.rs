@@ -5,6 +5,7 @@ mod commands;
 mod cut;
 mod cut_campaign;
 mod dev;
+mod directory;
 mod kafka;
 mod kill_campaign;
 mod privacy;

@@ -6,6 +6,7 @@ use bulkhead_model::{CutId, Direction, Scope, TenantId};
 use bulkhead_wire::fact::{Command, HeaderScope};
 use bulkhead_wire::v1::{self, cut_response::News};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub struct Cut {
     /// wales/wast-111, supplier:meridian or nation:wales.
     pub scope: Scope,
     /// Why; it is kept for ever, so nothing about patients.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub reason: String,
     /// From when on what it sent is suspect: 2h, a time with its offset, or now.
     #[arg(long, value_name = "T|now", value_parser = parse_since)]

@@ -8,7 +8,7 @@ use bulkhead_model::{
 use bulkhead_wire::fact::{self, Action, Advance, Command, Header};
 use ring::digest::{SHA256, digest};
 
-use super::{Authority, Copy, Effect, Pending, Proposal, Refused, TimelineEntry, parse};
+use super::{Authority, Copy, Effect, Pending, Proposal, Refused, TimelineEntry};
 
 impl Authority {
     pub(super) fn command(
@@ -284,9 +284,8 @@ impl Authority {
         if digest(&SHA256, toml.as_bytes()).as_ref() != stated {
             return Err(Refused::Directory("its text does not have the digest that it states".into()));
         }
-        let next = parse(&copy.here, toml).map_err(|error| Refused::Directory(error.to_string()))?;
-        self.check_cut_tenants(&next)?;
-        self.follow(next);
+        let next = self.next_directory(&format!("control offset {}", copy.here.position), toml)?;
+        self.follow(next, toml);
         self.is_signed = true;
         Ok(Effect::Directory)
     }

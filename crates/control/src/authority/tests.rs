@@ -60,7 +60,7 @@ struct World {
 impl World {
     fn of(nation: Nation) -> Self {
         let mut authority = Authority::new(nation);
-        authority.hear_unsigned(directory()).unwrap();
+        authority.hear_unsigned(directory(), "").unwrap();
         Self { authority, position: 0, minute: 0, nonce: 0 }
     }
 
@@ -369,7 +369,7 @@ fn r21_a_directory_keeps_whom_an_active_cut_covers() {
     world.restored(&id, "wales/ooh");
     let without = world.sign("wales/duty", None, apply(toml("")));
     assert_eq!(world.append(&without), Judged::Counts(Effect::Directory));
-    assert_eq!(world.authority.hear_unsigned(directory()), Err(Refused::DirectoryUnsigned));
+    assert_eq!(world.authority.hear_unsigned(directory(), ""), Err(Refused::DirectoryUnsigned));
 }
 
 #[test]
@@ -380,8 +380,8 @@ fn nobody_makes_himself_an_operator_without_a_signature() {
         "00".repeat(32)
     ));
     let more = crate::parse_directory("directory.toml", &more).unwrap();
-    assert_eq!(world.authority.hear_unsigned(more), Err(Refused::DirectoryUnsigned));
-    assert_eq!(world.authority.hear_unsigned(directory()), Ok(()));
+    assert_eq!(world.authority.hear_unsigned(more, ""), Err(Refused::DirectoryUnsigned));
+    assert_eq!(world.authority.hear_unsigned(directory(), ""), Ok(()));
 }
 
 #[test]

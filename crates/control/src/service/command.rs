@@ -144,7 +144,7 @@ impl Shared {
     }
 }
 
-fn refusal_of(refused: &Refused) -> Refusal {
+pub(super) fn refusal_of(refused: &Refused) -> Refusal {
     Refusal::new(refused.code(), refused.to_string())
 }
 
