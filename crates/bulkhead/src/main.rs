@@ -1,6 +1,7 @@
 //! The binary: `bulkhead dev`, `bulkhead serve`, and the commands of operators and integrators.
 
 mod dev;
+mod ledger;
 mod node;
 mod serve;
 
@@ -39,6 +40,8 @@ enum Command {
     /// Run a broker node of one cell.
     #[command(after_help = serve::HELP)]
     Serve(serve::Arguments),
+    /// Copy the ledger of a node for another one.
+    Ledger(ledger::Arguments),
     #[command(flatten)]
     Other(bulkhead_cli::Command),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
                 Ok(None) => ExitCode::SUCCESS,
                 Err(error) => said(&error),
             },
+            Command::Ledger(of_ledger) => ledger::run(of_ledger, &arguments.global),
             Command::Other(command) => bulkhead_cli::run(command, arguments.global, Arguments::command).await,
         }
     })

@@ -66,6 +66,7 @@ impl Follower {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reader = self.reader().await?;
+        self.say_from_where();
         loop {
             // All branches are safe to cancel: a reader's `next` that is dropped has read nothing.
             let done = tokio::select! {
@@ -100,6 +101,18 @@ impl Follower {
             .zip(positions)
             .map(|(number, offset)| Start { partition: self.topic.partition(number), offset })
             .collect()
+    }
+
+    fn say_from_where(&self) {
+        let starts = self.starts();
+        let from: Vec<_> =
+            starts.iter().map(|start| format!("{}:{}", start.partition.number, start.offset)).collect();
+        tracing::info!(
+            path = %self.config.path.display(),
+            read = starts.iter().map(|start| start.offset).sum::<u64>(),
+            from = from.join(" "),
+            "the ledger reads the events on"
+        );
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -191,7 +204,11 @@ impl Loss {
                 Some(Loss::Content)
             }
             Error::Log(log::Error::PastEnd { .. }) => Some(Loss::Log),
-            Error::Stopped | Error::Store { .. } | Error::File { .. } | Error::Log(_) => None,
+            Error::Stopped
+            | Error::Store { .. }
+            | Error::File { .. }
+            | Error::Unfit { .. }
+            | Error::Log(_) => None,
         }
     }
 }

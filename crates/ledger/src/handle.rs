@@ -16,8 +16,8 @@ use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Touched, Waiting, account, aside, query,
-    store, waiting,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Touched, Waiting, account, arrival,
+    aside, query, store, waiting,
 };
 
 /// What a ledger is made with.
@@ -46,14 +46,16 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the ledger, or makes it. A file that is damaged, of another version or another nation is made again.
-    /// The events topic is made too if it does not exist. Nothing is read from the log until the follower runs.
+    /// The events topic is made too if it does not exist. Nothing is read from the log until the follower runs, but to
+    /// see whether a copy of another node's ledger, made by [`crate::copy`], is of this log.
     ///
     /// # Errors
-    /// When the file cannot be made or the log does not answer.
+    /// When the file cannot be made, a copy is not of this cell or not whole, or the log does not answer.
     pub async fn open(config: Config, log: Arc<dyn Log>) -> Result<(Ledger, Follower), Error> {
         let topic = Topic::new(&topics::events(config.nation))?;
         let spec = TopicSpec { topic: topic.clone(), partitions: SHARDS, compacted: false };
         log.ensure(&[spec]).await?;
+        arrival::take_up(&config, log.as_ref(), &topic).await?;
         let opening = config.clone();
         let (writer, store) = blocking(move || {
             let writer = Writer::open(&opening)?;

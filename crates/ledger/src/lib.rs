@@ -8,11 +8,13 @@
 //! referral. This crate stores, refolds and finds.
 
 mod account;
+mod arrival;
 mod aside;
 mod batch;
 mod case;
 mod cases;
 mod columns;
+mod copy;
 mod error;
 mod fold;
 mod follow;
@@ -34,7 +36,8 @@ mod writer;
 mod tests;
 
 pub use case::case_key;
-pub use error::Error;
+pub use copy::{Copied, copy};
+pub use error::{Error, Unfit};
 pub use follow::Follower;
 pub use handle::{Config, Ledger};
 pub use row::{AlertCode, AlertCount, AsideCount, Change, Count, Filter, Row, Step, Touched, Waiting};

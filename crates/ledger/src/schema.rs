@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Error;
 
 /// Rises whenever the tables change, or what the model makes of the same events: then the file is made again.
-const VERSION: i64 = 5;
+pub(crate) const VERSION: i64 = 5;
 
 /// A deadline that is not there, so that it sorts last.
 pub(crate) const NO_DEADLINE: i64 = i64::MAX;
@@ -221,12 +221,12 @@ fn set_aside(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn file_error(path: &Path, error: &io::Error) -> Error {
+pub(crate) fn file_error(path: &Path, error: &io::Error) -> Error {
     Error::File { path: path.to_owned(), cause: error.to_string() }
 }

@@ -8,6 +8,7 @@ mod dev;
 mod directory;
 mod kafka;
 mod kill_campaign;
+mod ledger_copy;
 mod privacy;
 mod runbooks;
 mod serve;

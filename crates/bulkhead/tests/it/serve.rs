@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::support::{Country, binary, country, eventually};
 
 /// A node of England with the keys of a demo world and a log of its own.
-fn settings(country: &Country, more: &str) -> (PathBuf, String) {
+pub(crate) fn settings(country: &Country, more: &str) -> (PathBuf, String) {
     let dir = country.place.path().join("node");
     std::fs::create_dir_all(&dir).unwrap();
     let world = &country.start.data_dir;

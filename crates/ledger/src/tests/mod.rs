@@ -2,6 +2,7 @@
 
 mod cases;
 mod claims;
+mod copy;
 mod find;
 mod life;
 mod order;

@@ -87,7 +87,8 @@ fn node(
 pub struct Node {
     /// Its name.
     pub name: String,
-    http: SocketAddr,
+    /// Where it answers for its health.
+    pub http: SocketAddr,
     dir: PathBuf,
     settings: PathBuf,
     child: Option<Child>,

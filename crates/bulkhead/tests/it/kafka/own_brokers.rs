@@ -1,6 +1,8 @@
 //! The failure campaign in its short form: `BULKHEAD_FAILURES=300 cargo test -p bulkhead --test it own_brokers` for
 //! more, `BULKHEAD_SEED=N` for the same again.
 
+mod ledger_copy;
+
 use bulkhead_testkit::campaign::FailureCampaign;
 
 use crate::support::{binary, now, number};
