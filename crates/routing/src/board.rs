@@ -15,6 +15,11 @@ impl Board {
         self.lock().clone()
     }
 
+    /// Its sidecar has a stream to this node.
+    pub(crate) fn is_connected(&self, tenant: &TenantId) -> bool {
+        self.lock().get(tenant).is_some_and(|seen| seen.connected)
+    }
+
     pub(crate) fn update(&self, tenant: &TenantId, change: impl FnOnce(&mut Presence)) {
         change(self.lock().entry(tenant.clone()).or_default());
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::Topic;
 use bulkhead_model::{
-    Claim, Code, CutId, Event, Lane, Lifecycle, Nation, Reason, ReferralId, State, Verdict, shard_of,
+    Claim, Code, CutId, Event, Lane, Lifecycle, Nation, Place, Reason, ReferralId, State, Verdict, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{Carried, Out, Report};
@@ -183,19 +183,25 @@ impl Courier {
 
     async fn start(&mut self, up: &Up, shard: u32, waiting: Waiting) -> Result<(), Error> {
         let Some(claim) = self.shared.journal.held(shard) else { return Ok(()) };
-        let partition = waiting.bytes.partition;
-        if !self.sources.contains_key(&partition) {
-            let border = Topic::new(&topics::border(self.to))?.partition(partition);
-            self.sources.insert(partition, Source::new(self.shared.parts.log.clone(), border));
-        }
-        let bytes = match self.sources.get_mut(&partition) {
-            Some(source) => source.fetch(waiting.bytes.offset).await?,
-            None => None,
-        };
+        let bytes = self.fetch(&waiting.bytes).await?;
         self.under_way.insert(waiting.id, (claim.clone(), waiting.custody));
         let leg = Leg { shared: self.shared.clone(), to: self.to, claim, waiting, up: up.clone() };
         self.work.push(Box::pin(leg.run(bytes)));
         Ok(())
+    }
+
+    async fn fetch(&mut self, place: &Place) -> Result<Option<Bytes>, Error> {
+        if let Some(value) = self.shared.fresh.take(place) {
+            return Ok(Some(value));
+        }
+        if !self.sources.contains_key(&place.partition) {
+            let border = Topic::new(&topics::border(self.to))?.partition(place.partition);
+            self.sources.insert(place.partition, Source::new(self.shared.parts.log.clone(), border));
+        }
+        match self.sources.get_mut(&place.partition) {
+            Some(source) => source.fetch(place.offset).await,
+            None => Ok(None),
+        }
     }
 
     fn answered(&mut self, response: v1::CarryResponse) -> Result<(), Error> {

@@ -370,6 +370,9 @@ impl HandOver {
 
     async fn fetch(&mut self, waiting: &Waiting) -> Result<Option<Bytes>, Error> {
         let place = &waiting.bytes;
+        if let Some(value) = self.shared.fresh.take(place) {
+            return Ok(Some(value));
+        }
         if !self.sources.contains_key(&place.partition) {
             let partition = Topic::new(&topics::outward(&self.tenant))?.partition(place.partition);
             self.sources.insert(place.partition, Source::new(self.shared.parts.log.clone(), partition));

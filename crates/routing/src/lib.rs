@@ -16,6 +16,7 @@ mod delivery;
 mod door;
 mod error;
 mod flight;
+mod fresh;
 mod gate;
 mod hand_over;
 mod journal;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
+use crate::fresh::Fresh;
 use crate::journal::Journal;
 use crate::layers::Layer;
 use crate::paces::Paces;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) board: Board,
     pub(crate) paces: Paces,
+    pub(crate) fresh: Fresh,
 }
 
 impl Shared {
@@ -98,8 +100,14 @@ impl Routing {
     pub fn new(config: Config, parts: Parts) -> Result<Self, Error> {
         let Parts { log, ledger, lease, .. } = parts.clone();
         let journal = Journal::new(log, ledger, lease, config.nation, config.node.clone())?;
-        let shared =
-            Shared { config: Arc::new(config), parts, journal, board: Board::default(), paces: Paces::new() };
+        let shared = Shared {
+            config: Arc::new(config),
+            parts,
+            journal,
+            board: Board::default(),
+            paces: Paces::new(),
+            fresh: Fresh::default(),
+        };
         let delivery = DeliveryService::new(shared.clone());
         Ok(Self { shared, delivery })
     }

@@ -23,6 +23,7 @@ use futures::stream::FuturesUnordered;
 use tracing::{Instrument, info_span, warn};
 
 use crate::Error;
+use crate::fresh::Fresh;
 use crate::journal::{Decided, Written};
 use crate::layers::Layer;
 use crate::owner::Shared;
@@ -387,12 +388,18 @@ pub(crate) struct Appended {
     topic: String,
     partition: u32,
     durable: AppendFuture,
+    /// The same bytes, when somebody here is about to hand them over.
+    kept: Option<(Fresh, Bytes)>,
 }
 
 impl Appended {
     pub(crate) async fn durable(self) -> Result<Place, Error> {
         let offset = self.durable.await?.offset;
-        Ok(Place { topic: self.topic, partition: self.partition, offset })
+        let place = Place { topic: self.topic, partition: self.partition, offset };
+        if let Some((fresh, value)) = self.kept {
+            fresh.put(&place, value);
+        }
+        Ok(place)
     }
 }
 
@@ -403,12 +410,13 @@ pub(crate) fn append(
     claim: &Claim,
     accepted: Accepted,
 ) -> Result<Option<Appended>, Error> {
-    let (topic, partition) = match decision {
+    let (topic, partition, is_near) = match decision {
         Decision::Deliver { to, lane } | Decision::Divert { to, lane, .. } => {
-            (topics::outward(to), lane.partition())
+            (topics::outward(to), lane.partition(), shared.board.is_connected(to))
         }
         Decision::Carry { nation, .. } => {
-            (topics::border(*nation), topics::border_partition(claim.shard, accepted.envelope.lane()))
+            let partition = topics::border_partition(claim.shard, accepted.envelope.lane());
+            (topics::border(*nation), partition, true)
         }
         Decision::Park(_) | Decision::Hold { .. } | Decision::Quarantine { .. } | Decision::Return(_) => {
             return Ok(None);
@@ -418,8 +426,9 @@ pub(crate) fn append(
     let key = Bytes::copy_from_slice(accepted.id.as_bytes());
     let value = Out { accepted, claim: claim.clone() }.encode();
     shared.check_lease()?;
+    let kept = is_near.then(|| (shared.fresh.clone(), value.clone()));
     let durable = shared.parts.log.append(&to, Record { key, value });
-    Ok(Some(Appended { topic, partition, durable }))
+    Ok(Some(Appended { topic, partition, durable, kept }))
 }
 
 pub(crate) fn event_of(decision: Decision, bytes: Option<Place>, id: ReferralId) -> Result<Event, Error> {

@@ -150,9 +150,9 @@ impl Cycle {
                 if self.stage(scene, cut).await? == "withdrawn" {
                     return Ok(Some(()));
                 }
-                for who in [Who::Duty, Who::Lead] {
-                    self.say(scene, who, cut, Next::Withdraw).await?;
-                }
+                // Whose word is in the log already is refused: the other's counts.
+                let first = self.say(scene, Who::Duty, cut, Next::Withdraw).await;
+                self.say(scene, Who::Lead, cut, Next::Withdraw).await.and(first)?;
                 Ok(None)
             })
             .await
