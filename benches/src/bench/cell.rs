@@ -182,6 +182,7 @@ fn directory(tenants_besides: usize) -> Result<Directory> {
             grants: None,
             on_deadline: OnDeadline::Return,
             fallback: None,
+            takes_over: vec![],
         });
     }
     let suppliers = vec![Supplier { id: supplier, name: "Meridian".into() }];

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use bulkhead_model::{
-    self as model, Directory, DirectoryError, Fallback, IdError, OnDeadline, OperatorId, Protocol, Quota,
-    ServiceAddress, ServiceId, SupplierId, TenantId,
+    self as model, BadHours, Directory, DirectoryError, IdError, Kind, OnDeadline, OperatorId, Priority,
+    Protocol, Quota, ServiceAddress, ServiceId, Span, SupplierId, TakesOver, TenantId,
 };
 use toml::Spanned;
 
@@ -76,7 +76,57 @@ fn service(written: &shape::Service) -> Result<model::Service, Fault> {
         max_bytes: written.max_bytes.map(Into::into),
         grants: grants.transpose()?,
         on_deadline: written.on_deadline.as_ref().map_or(Ok(OnDeadline::default()), on_deadline)?,
-        fallback: fallback.map(|service| Fallback { service }),
+        fallback,
+        takes_over: each(&written.takes_over, takes_over)?,
+    })
+}
+
+fn takes_over(written: &shape::TakesOver) -> Result<TakesOver, Fault> {
+    Ok(TakesOver {
+        from: id(&written.from, ServiceId::parse)?,
+        kinds: some(written.kinds.as_ref(), kind)?,
+        priorities: some(written.priorities.as_ref(), priority)?,
+        hours: some(written.hours.as_ref(), hours)?,
+    })
+}
+
+/// A list that restricts; an empty one would take nothing, which is said by leaving out who takes it.
+fn some<T>(
+    written: Option<&Spanned<Vec<Text>>>,
+    read: impl Fn(&Text) -> Result<T, Fault>,
+) -> Result<Option<Vec<T>>, Fault> {
+    match written {
+        Some(list) if list.get_ref().is_empty() => {
+            let help = "leave it out to take all, or take the line out of takes_over to take nothing";
+            Err(Fault::new(list.span(), "an empty list takes nothing", help))
+        }
+        list => list.map(|list| each(list.get_ref(), read)).transpose(),
+    }
+}
+
+fn kind(written: &Text) -> Result<Kind, Fault> {
+    Kind::parse(written.get_ref()).ok_or_else(|| {
+        let problem = format!("{:?} is not a kind of referral", written.get_ref());
+        Fault::new(written.span(), problem, "write request, update, cancel or response")
+    })
+}
+
+fn priority(written: &Text) -> Result<Priority, Fault> {
+    Priority::parse(written.get_ref()).ok_or_else(|| {
+        let problem = format!("{:?} is not a priority", written.get_ref());
+        Fault::new(written.span(), problem, "write emergency, urgent or routine")
+    })
+}
+
+fn hours(written: &Text) -> Result<Span, Fault> {
+    Span::parse(written.get_ref()).map_err(|bad| {
+        let help = match &bad {
+            BadHours::Nothing(_) => "write 00:00-24:00 for the whole day",
+            BadHours::Shape(_) | BadHours::Day(_) | BadHours::Time(_) => {
+                "write days and local time, as in \"mon-fri 18:30-08:00\" or \"sat,sun 00:00-24:00\""
+            }
+        };
+        Fault::new(written.span(), bad.to_string(), help)
     })
 }
 
@@ -152,6 +202,10 @@ fn misfit(shape: &Shape, error: DirectoryError) -> Fault {
                 .map(Spanned::span),
             "name a fallback whose host is in the nation of the service's own host",
         ),
+        DirectoryError::NotItsFallback { service, from } => (
+            reference(shape, service.as_str(), from.as_str()),
+            "name it as that service's fallback, or take the line out of takes_over",
+        ),
     };
     Fault::new(span.unwrap_or_default(), error.to_string(), help)
 }
@@ -180,7 +234,8 @@ fn reference(shape: &Shape, from: &str, to: &str) -> Option<Range<usize>> {
         .filter_map(|operator| operator.supplier.as_ref());
     let of_service = service_of(shape, from).into_iter().flat_map(|service| {
         let grants = service.grants.iter().flatten();
-        std::iter::once(&service.host).chain(grants).chain(&service.fallback)
+        let words = service.takes_over.iter().map(|word| &word.from);
+        std::iter::once(&service.host).chain(grants).chain(&service.fallback).chain(words)
     });
     of_tenants.chain(of_operators).chain(of_service).find(|text| text.get_ref() == to).map(Spanned::span)
 }

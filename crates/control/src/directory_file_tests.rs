@@ -31,7 +31,9 @@ fn the_example_is_whole() {
     let directory = parse_directory("directory.example.toml", EXAMPLE).unwrap();
     let nations: Vec<_> = directory.tenants().map(|tenant| tenant.id.nation()).collect();
     assert!(model::Nation::ALL.iter().all(|nation| nations.contains(nation)));
-    assert!(directory.services().any(|service| service.fallback.is_some() && service.grants.is_some()));
+    let agreed: Vec<_> = directory.services().filter_map(|service| directory.agreed(service)).collect();
+    let terms: Vec<_> = agreed.iter().map(|(_, words)| words[0].to_string()).collect();
+    assert_eq!(terms, ["urgent, routine; mon-fri 18:30-08:00 and sat,sun 00:00-24:00"]);
 }
 
 #[test]
@@ -90,6 +92,73 @@ fn services_must_fit_together() {
     check(
         &format!("{service}protocol = \"bars\"\nfallback = \"england/none\"\n"),
         "20:12: england/t names england/none, which is not in the directory; add it, or correct the spelling",
+    );
+}
+
+/// `WHOLE` with a service `england/t` whose fallback is `england/s`, and more at `england/t`.
+fn with_fallback(more: &str) -> String {
+    let service =
+        "[[services]]\nid = \"england/t\"\nhost = \"england/a\"\nversion = \"1\"\nprotocol = \"bars\"\n";
+    format!("takes_over = [{more}]\n{service}fallback = \"england/s\"\n")
+}
+
+#[test]
+fn a_fallback_takes_over_on_its_own_hosts_word() {
+    let agreed = |more: &str| {
+        let text = format!("{WHOLE}{}", with_fallback(more));
+        let directory = parse_directory("d.toml", &text).unwrap();
+        let service = directory.service(&ServiceId::parse("england/t").unwrap()).unwrap();
+        assert!(service.fallback.is_some());
+        directory
+            .agreed(service)
+            .map(|(_, words)| words.into_iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    // As it was written before there was such a word: named, and no fallback.
+    assert_eq!(agreed(""), None);
+    assert_eq!(agreed("{ from = \"england/t\" }"), Some(vec!["all, always".to_owned()]));
+    let two = "{ from = \"england/t\", kinds = [\"request\"], hours = [\"fri 20:00-06:00\"] }, \
+               { from = \"england/t\", priorities = [\"emergency\"] }";
+    let both = ["request; fri 20:00-06:00", "emergency"].map(str::to_owned).to_vec();
+    assert_eq!(agreed(two), Some(both));
+}
+
+#[test]
+fn a_word_that_fits_nothing_is_told() {
+    let word = |terms: &str, expected: &str| {
+        let more = with_fallback(&format!("{{ from = \"england/t\", {terms} }}"));
+        check(&more, &format!("15:{expected}"));
+    };
+    word(
+        "hours = [\"always\"]",
+        "46: \"always\" is not days and hours; write days and local time, as in \"mon-fri 18:30-08:00\" or \
+         \"sat,sun 00:00-24:00\"",
+    );
+    word(
+        "hours = [\"mon-fir 18:30-08:00\"]",
+        "46: \"fir\" is not a day of the week; write days and local time, as in \"mon-fri 18:30-08:00\" or \
+         \"sat,sun 00:00-24:00\"",
+    );
+    word(
+        "hours = [\"mon 08:00-08:00\"]",
+        "46: \"mon 08:00-08:00\" begins and ends at the same time; write 00:00-24:00 for the whole day",
+    );
+    word(
+        "kinds = [\"referral\"]",
+        "46: \"referral\" is not a kind of referral; write request, update, cancel or response",
+    );
+    word("priorities = [\"soon\"]", "51: \"soon\" is not a priority; write emergency, urgent or routine");
+    word(
+        "priorities = []",
+        "50: an empty list takes nothing; leave it out to take all, or take the line out of takes_over to take nothing",
+    );
+    check(
+        &with_fallback("{ from = \"england/none\" }"),
+        "15:24: england/s names england/none, which is not in the directory; add it, or correct the spelling",
+    );
+    check(
+        &with_fallback("{ from = \"england/s\" }"),
+        "15:24: england/s takes over from england/s, which does not name it as its fallback; \
+         name it as that service's fallback, or take the line out of takes_over",
     );
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bulkhead_ledger::Ledger;
 use bulkhead_model::{Code, CutCourse, Cuts, Direction, Directory, Nation, Scope, Service, State, TenantId};
 use bulkhead_wire::status::Refusal;
-use bulkhead_wire::v1::PlannedTenant;
+use bulkhead_wire::v1::{PlannedFallback, PlannedTenant};
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 
@@ -73,16 +73,17 @@ impl Plan {
         others.map(|tenant| tenant.id.clone()).filter(|tenant| !self.tenants.contains(tenant)).collect()
     }
 
-    /// Services that nobody would take referrals for any more.
-    pub(crate) fn last_path<'a>(&self, directory: &'a Directory) -> Vec<&'a Service> {
+    /// Services that nobody would take referrals for now.
+    pub(crate) fn last_path<'a>(&self, directory: &'a Directory, now: Timestamp) -> Vec<&'a Service> {
         if !self.direction.closes_to() {
             return vec![];
         }
         let is_covered = |service: &&Service| self.tenants.contains(&service.host);
         let has_path = |service: &Service| {
-            let fallback =
-                service.fallback.as_ref().and_then(|fallback| directory.service(&fallback.service));
-            fallback.is_some_and(|fallback| !self.tenants.contains(&fallback.host))
+            let agreed = directory.agreed(service);
+            agreed.is_some_and(|(fallback, words)| {
+                !self.tenants.contains(&fallback.host) && words.iter().any(|word| word.is_open(now))
+            })
         };
         directory.services().filter(is_covered).filter(|service| !has_path(service)).collect()
     }
@@ -135,8 +136,9 @@ impl Plan {
         &self,
         directory: &Directory,
         ledger: &Ledger,
+        now: Timestamp,
     ) -> Result<Vec<PlannedTenant>, bulkhead_ledger::Error> {
-        self.tenants.iter().map(|tenant| self.one(tenant, directory, ledger)).collect()
+        self.tenants.iter().map(|tenant| self.one(tenant, directory, ledger, now)).collect()
     }
 
     fn one(
@@ -144,13 +146,15 @@ impl Plan {
         tenant: &TenantId,
         directory: &Directory,
         ledger: &Ledger,
+        now: Timestamp,
     ) -> Result<PlannedTenant, bulkhead_ledger::Error> {
         let [open_from, open_to, urgent] = ledger.open_counts(tenant)?;
         let suspect = self.since..Timestamp::MAX;
         let sent: Vec<(State, u64)> = ledger.sent_in(tenant, &suspect)?;
         let services: Vec<&Service> =
             directory.services().filter(|service| service.host == *tenant).collect();
-        let fallbacks = services.iter().filter_map(|service| service.fallback.as_ref());
+        let named: Vec<_> =
+            services.iter().filter_map(|service| self.fallback(service, directory, now)).collect();
         Ok(PlannedTenant {
             tenant: tenant.to_string(),
             supplier: directory.tenant(tenant).map(|known| known.supplier.to_string()).unwrap_or_default(),
@@ -161,7 +165,65 @@ impl Plan {
             suspect: sent.iter().map(|(_, count)| count).sum(),
             handed_over: ledger.recalls(tenant, &suspect)?.iter().map(|(_, count)| count).sum(),
             synthetic: directory.tenant(tenant).is_some_and(|known| known.synthetic),
-            fallbacks: fallbacks.map(|fallback| fallback.service.to_string()).collect(),
+            fallbacks: named.iter().filter(|one| one.open).map(|one| one.service.clone()).collect(),
+            named_fallbacks: named,
         })
+    }
+
+    /// The fallback that a service names, and whether it would take anything now.
+    fn fallback(&self, service: &Service, directory: &Directory, now: Timestamp) -> Option<PlannedFallback> {
+        let named = directory.service(service.fallback.as_ref()?)?;
+        let words = directory.agreed(service).map(|(_, words)| words).unwrap_or_default();
+        let terms: Vec<_> = words.iter().map(ToString::to_string).collect();
+        Some(PlannedFallback {
+            service: named.id.to_string(),
+            instead_of: service.id.to_string(),
+            accepted: !words.is_empty(),
+            terms: terms.join(" or "),
+            open: !self.tenants.contains(&named.host) && words.iter().any(|word| word.is_open(now)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service of `england/a` whose fallback is at `england/b`, which says `word` of it.
+    fn directory(word: &str) -> Directory {
+        let tenant = |id: &str| format!("[[tenants]]\nid = \"{id}\"\nsupplier = \"m\"\n");
+        let service = |id: &str, host: &str, more: &str| {
+            format!(
+                "[[services]]\nid = \"{id}\"\nhost = \"{host}\"\nprotocol = \"bars\"\nversion = \"1\"\n{more}\n"
+            )
+        };
+        let text = [
+            "[[suppliers]]\nid = \"m\"\n".to_owned(),
+            tenant("england/a"),
+            tenant("england/b"),
+            service("england/s", "england/a", "fallback = \"england/f\""),
+            service("england/f", "england/b", &format!("takes_over = [{word}]")),
+        ];
+        crate::parse_directory("d.toml", &text.concat()).unwrap()
+    }
+
+    #[test]
+    fn a_path_is_left_when_its_hosts_word_covers_this_hour_and_the_cut_leaves_it_alone() {
+        let check = |word: &str, scope: &str, at: &str, left: bool, terms: &str| {
+            let (directory, now) = (directory(word), at.parse().unwrap());
+            let plan = Plan::of(&directory, scope.parse().unwrap(), Direction::Both, now, false).unwrap();
+            let service = directory.services().find(|service| service.id.as_str() == "england/s").unwrap();
+            let fallback = plan.fallback(service, &directory, now).unwrap();
+            let last: Vec<_> = plan.last_path(&directory, now).iter().map(|s| s.id.as_str()).collect();
+            assert_eq!(!last.contains(&"england/s"), left, "{word} at {at}");
+            assert_eq!((fallback.open, fallback.accepted, &*fallback.terms), (left, !word.is_empty(), terms));
+        };
+        let (by_day, by_night) = ("2026-01-05T12:00:00Z", "2026-01-05T20:00:00Z");
+        let night = "{ from = \"england/s\", hours = [\"mon-fri 18:30-08:00\"] }";
+        check("", "england/a", by_night, false, "");
+        check("{ from = \"england/s\" }", "england/a", by_day, true, "all, always");
+        check("{ from = \"england/s\" }", "supplier:m", by_day, false, "all, always");
+        check(night, "england/a", by_day, false, "mon-fri 18:30-08:00");
+        check(night, "england/a", by_night, true, "mon-fri 18:30-08:00");
     }
 }

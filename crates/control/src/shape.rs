@@ -70,6 +70,19 @@ pub(crate) struct Service {
     pub(crate) grants: Option<Vec<Text>>,
     pub(crate) on_deadline: Option<Text>,
     pub(crate) fallback: Option<Text>,
+    /// For whom it takes over itself.
+    #[serde(default)]
+    pub(crate) takes_over: Vec<TakesOver>,
+}
+
+/// What is not written is not restricted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TakesOver {
+    pub(crate) from: Text,
+    pub(crate) kinds: Option<Spanned<Vec<Text>>>,
+    pub(crate) priorities: Option<Spanned<Vec<Text>>>,
+    pub(crate) hours: Option<Spanned<Vec<Text>>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use crate::gate::{Answer, Provenance};
 use crate::{
     Code, CutId, Cuts, Digest, Directory, Envelope, Kind, Payload, Priority, Reason, ReferralId, State,
-    TenantId, fallback,
+    TenantId, Wanted, fallback,
 };
 
 /// A referral as it arrived, with the digest of its payload.
@@ -154,13 +154,27 @@ pub fn admit(
     if let Answer::DestinationCut(cut) = answer
         && arrival.envelope.priority != Priority::Routine
         && arrival.envelope.kind == Kind::Request
-        && fallback(provenance, service, arrival.tenant.nation(), directory, cuts).is_none()
+        && fallback(
+            provenance,
+            service,
+            &wanted(&arrival, provenance),
+            arrival.tenant.nation(),
+            directory,
+            cuts,
+        )
+        .is_none()
     {
         let reason =
             Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}: phone it", service.id));
         return Err(NotAdmitted::Cut { cut, reason });
     }
     Ok(Admitted { id: arrival.id(), arrival })
+}
+
+/// What a fallback would have to take now.
+fn wanted(arrival: &Arrival, provenance: &Provenance) -> Wanted {
+    let Envelope { kind, priority, .. } = arrival.envelope;
+    Wanted { kind, priority, at: provenance.admitted_at }
 }
 
 /// What the gate says of a new arrival that may be appended. One that lay in a spool while its sender was cut off is

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::directory::tests::{service, supplier, tenant as tenant_of};
+use crate::directory::tests::{service, supplier, takes_over, tenant as tenant_of};
 use crate::samples::{any_reason, any_state, cases, envelope, tenant};
-use crate::{Priority, Quota, ServiceAddress};
+use crate::{Priority, Quota, Service, ServiceAddress};
 
 /// What a tenant of the test directory may send, in bytes.
 const MAY_SEND: usize = 100;
@@ -147,6 +147,37 @@ fn what_cannot_wait_is_refused_for_a_cut_service_while_the_caller_is_on_the_line
     check(Priority::Urgent, Kind::Request, Some(Code::DestinationCut));
     check(Priority::Routine, Kind::Request, None);
     check(Priority::Urgent, Kind::Cancel, None);
+}
+
+#[test]
+fn it_is_let_in_when_its_fallback_takes_it_now_and_only_then() {
+    let cuts = cut("england/b", crate::Direction::To, false);
+    let check = |word: Option<crate::TakesOver>, admitted: &str, expected: Option<Code>| {
+        let fallback = service("england/f", "england/a", "8");
+        let services = vec![
+            Service { fallback: Some(fallback.id.clone()), ..service("england/open", "england/b", "1") },
+            Service { takes_over: word.into_iter().collect(), ..fallback },
+        ];
+        let tenants = ["england/a", "england/b"].map(tenant_of).to_vec();
+        let directory = Directory::new(vec![supplier()], tenants, services, vec![]).unwrap();
+        let mut arrival = arrival("england/a", "england/open", 1);
+        arrival.envelope.priority = Priority::Urgent;
+        let provenance = Provenance {
+            destination: Some(tenant("england/b")),
+            admitted_at: admitted.parse().unwrap(),
+            ..provenance(&arrival)
+        };
+        assert_eq!(code_of(admit(arrival, &provenance, None, &directory, &cuts)), expected, "{admitted}");
+    };
+    let (by_day, by_night) = ("2026-01-05T12:00:00Z", "2026-01-05T20:00:00Z");
+    check(None, by_night, Some(Code::DestinationCut));
+    check(Some(takes_over("england/open")), by_day, None);
+    let hours = Some(vec![crate::Span::parse("mon-fri 18:30-08:00").unwrap()]);
+    let word = crate::TakesOver { hours, ..takes_over("england/open") };
+    check(Some(word.clone()), by_day, Some(Code::DestinationCut));
+    check(Some(word.clone()), by_night, None);
+    let routine = crate::TakesOver { priorities: Some(vec![Priority::Routine]), ..word };
+    check(Some(routine), by_night, Some(Code::DestinationCut));
 }
 
 #[test]

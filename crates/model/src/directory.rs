@@ -1,10 +1,10 @@
 //! Who is who: suppliers, tenants, services, grants, fallbacks, operators of all nations.
 //!
-//! A directory that exists is whole: every service has its host, every grant and fallback its tenant.
+//! A directory that exists is whole: every service has its host, every grant its tenant, every fallback its service.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Nation, OperatorId, ServiceAddress, ServiceId, SupplierId, TenantId};
+use crate::{Nation, OperatorId, ServiceAddress, ServiceId, SupplierId, TakesOver, TenantId};
 
 /// The company whose software tenants run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,13 +90,6 @@ pub enum OnDeadline {
     Divert,
 }
 
-/// The service that takes over, as its host has accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fallback {
-    /// The fallback service, hosted in the same nation.
-    pub service: ServiceId,
-}
-
 /// An address that a referral is sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -116,8 +109,10 @@ pub struct Service {
     pub grants: Option<Vec<TenantId>>,
     /// What happens when a deadline passes before hand-over.
     pub on_deadline: OnDeadline,
-    /// The service that takes over.
-    pub fallback: Option<Fallback>,
+    /// The service that is to take over, hosted in the same nation. It does so on its own host's word alone.
+    pub fallback: Option<ServiceId>,
+    /// For whom it takes over itself, as its host has accepted.
+    pub takes_over: Vec<TakesOver>,
 }
 
 impl Service {
@@ -170,6 +165,14 @@ pub enum DirectoryError {
     /// A fallback in another nation: custody could not pass to it.
     #[error("the fallback of {0} is in another nation")]
     FarFallback(ServiceId),
+    /// A service takes over for one that names another fallback, or none.
+    #[error("{service} takes over from {from}, which does not name it as its fallback")]
+    NotItsFallback {
+        /// Who takes over.
+        service: ServiceId,
+        /// For whom.
+        from: ServiceId,
+    },
 }
 
 /// Suppliers, tenants, services and operators of all nations.
@@ -213,6 +216,7 @@ impl Directory {
         }
         for service in directory.services.values() {
             directory.check_fallback(service)?;
+            directory.check_takes_over(service)?;
         }
         for operator in operators {
             let id = operator.id.clone();
@@ -242,10 +246,22 @@ impl Directory {
 
     fn check_fallback(&self, service: &Service) -> Result<(), DirectoryError> {
         let Some(fallback) = &service.fallback else { return Ok(()) };
-        let host = self.services.get(&fallback.service).map(|fallback| &fallback.host);
-        present(host.is_some(), &service.id, &fallback.service)?;
+        let host = self.services.get(fallback).map(|fallback| &fallback.host);
+        present(host.is_some(), &service.id, fallback)?;
         if host.is_some_and(|host| host.nation() != service.host.nation()) {
             return Err(DirectoryError::FarFallback(service.id.clone()));
+        }
+        Ok(())
+    }
+
+    fn check_takes_over(&self, service: &Service) -> Result<(), DirectoryError> {
+        for word in &service.takes_over {
+            let from = self.services.get(&word.from);
+            present(from.is_some(), &service.id, &word.from)?;
+            if from.is_some_and(|from| from.fallback.as_ref() != Some(&service.id)) {
+                let (service, from) = (service.id.clone(), word.from.clone());
+                return Err(DirectoryError::NotItsFallback { service, from });
+            }
         }
         Ok(())
     }
@@ -322,7 +338,13 @@ pub(crate) mod tests {
             grants: None,
             on_deadline: OnDeadline::Return,
             fallback: None,
+            takes_over: vec![],
         }
+    }
+
+    /// All of it, always.
+    pub(crate) fn takes_over(from: &str) -> TakesOver {
+        TakesOver { from: ServiceId::parse(from).unwrap(), kinds: None, priorities: None, hours: None }
     }
 
     pub(crate) fn tenant(id: &str) -> Tenant {
@@ -361,10 +383,15 @@ pub(crate) mod tests {
         let homeless = vec![service("england/s", "england/x", "1")];
         assert!(matches!(directory(homeless), Err(DirectoryError::Missing { .. })));
         let mut far = service("england/s", "england/a", "1");
-        far.fallback = Some(Fallback { service: ServiceId::parse("wales/f").unwrap() });
+        far.fallback = ServiceId::parse("wales/f").ok();
         assert!(matches!(
             directory(vec![far, service("wales/f", "wales/c", "2")]),
             Err(DirectoryError::FarFallback(_))
         ));
+        let mut unasked = service("england/f", "england/b", "3");
+        unasked.takes_over = vec![takes_over("england/s")];
+        let services = vec![service("england/s", "england/a", "1"), unasked.clone()];
+        assert!(matches!(directory(services), Err(DirectoryError::NotItsFallback { .. })));
+        assert!(matches!(directory(vec![unasked]), Err(DirectoryError::Missing { .. })));
     }
 }

@@ -29,6 +29,13 @@ impl Kind {
             Kind::Response => "response",
         }
     }
+
+    /// Reads what `as_str` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Kind::Request, Kind::Update, Kind::Cancel, Kind::Response]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
 }
 
 /// SHA-256 of a payload, computed once at the edge.

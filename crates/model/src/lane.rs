@@ -20,6 +20,11 @@ impl Priority {
             Priority::Routine => "routine",
         }
     }
+
+    /// Reads what `as_str` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Lane::ALL.into_iter().map(Lane::priority).find(|priority| priority.as_str() == text)
+    }
 }
 
 /// The partition of `out` and the queue of a spool that a referral waits in.

@@ -13,6 +13,7 @@ mod deadline;
 mod directory;
 mod envelope;
 mod event;
+mod fallback;
 mod fault;
 mod gate;
 mod id;
@@ -38,10 +39,11 @@ pub use cut_course::{CutCourse, Heard, Opening, Stage, Taken, WITHDRAWABLE};
 pub use cuts::Cuts;
 pub use deadline::{Due, due};
 pub use directory::{
-    Directory, DirectoryError, Fallback, OnDeadline, Operator, Protocol, Quota, Service, Supplier, Tenant,
+    Directory, DirectoryError, OnDeadline, Operator, Protocol, Quota, Service, Supplier, Tenant,
 };
 pub use envelope::{Digest, Envelope, InvalidEnvelope, Kind};
 pub use event::{Event, Numbered, Place};
+pub use fallback::{BadHours, Span, TakesOver, Wanted, fallback};
 pub use fault::Fault;
 pub use gate::{Answer, Provenance};
 pub use id::{
@@ -58,5 +60,5 @@ pub use presence::Presence;
 pub use pulse::{CLOCK_TOLERANCE, GONE_AFTER, Member, Pulse, Pulses};
 pub use reason::{Code, Reason};
 pub use referral::{Referral, Verdict};
-pub use route::{Decision, Facts, decide, fallback};
+pub use route::{Decision, Facts, decide};
 pub use state::State;

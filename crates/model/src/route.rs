@@ -1,8 +1,11 @@
 //! Where a referral goes: the decision of the origin's owner, as a pure function.
 
+use jiff::Timestamp;
+
 use crate::gate::{Answer, Provenance};
 use crate::{
     Code, CutId, Cuts, Directory, Envelope, Lane, Nation, Priority, Reason, Service, ServiceId, TenantId,
+    Wanted, fallback,
 };
 
 /// What the decision is made of.
@@ -23,6 +26,8 @@ pub struct Facts<'a> {
     /// Where the earlier one of its case went, when that was not where the directory says now: later
     /// referrals of a case follow it.
     pub follow: Option<&'a TenantId>,
+    /// When this is decided: a fallback has its hours.
+    pub now: Timestamp,
 }
 
 /// What should be done with a referral.
@@ -129,7 +134,8 @@ pub fn decide(facts: Facts<'_>) -> Decision {
 fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut: CutId) -> Decision {
     let lane = facts.envelope.lane();
     let reason = Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}", service.id));
-    match fallback(asked, service, facts.home, facts.directory, facts.cuts) {
+    let wanted = Wanted { kind: facts.envelope.kind, priority: facts.envelope.priority, at: facts.now };
+    match fallback(asked, service, &wanted, facts.home, facts.directory, facts.cuts) {
         Some(fallback) => {
             let (to, service) = (fallback.host.clone(), fallback.id.clone());
             Decision::Divert { to, service, lane, reason }
@@ -139,28 +145,12 @@ fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut
     }
 }
 
-/// The service that takes over for one whose host is cut off: agreed, hosted here, and itself open for this sender.
-/// One that takes over for it in turn is not asked, so nothing goes round in circles.
-pub fn fallback<'a>(
-    asked: &Provenance,
-    service: &Service,
-    home: Nation,
-    directory: &'a Directory,
-    cuts: &Cuts,
-) -> Option<&'a Service> {
-    let fallback = directory.service(&service.fallback.as_ref()?.service)?;
-    let asked = Provenance { destination: Some(fallback.host.clone()), ..asked.clone() };
-    let takes = fallback.host.nation() == home && fallback.takes_from(&asked.origin);
-    (takes && cuts.ask(&asked).is_open()).then_some(fallback)
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::directory::tests::{directory, service, supplier, tenant};
+    use crate::directory::tests::{directory, service, supplier, takes_over, tenant};
     use crate::samples::{any_nation, any_priority, any_tenant, cases, envelope};
     use crate::{ReferralId, ServiceAddress};
 
@@ -193,6 +183,7 @@ mod tests {
             directory: &directory,
             cuts: &cuts,
             follow: None,
+            now: Timestamp::UNIX_EPOCH,
         });
         assert!(expected(&decision), "{from} -> {to} in {home}: {decision:?}");
     }
@@ -217,12 +208,12 @@ mod tests {
     }
 
     /// What is decided for a referral of england/a to a service of england/b, which is cut off.
-    fn for_a_cut(priority: Priority, fallback_host: Option<&str>, also_cut: &[&str]) -> Decision {
+    fn for_a_cut(priority: Priority, fallback: Option<Service>, also_cut: &[&str]) -> Decision {
         let mut first = service("england/s", "england/b", "1");
         let mut services = vec![];
-        if let Some(host) = fallback_host {
-            first.fallback = Some(crate::Fallback { service: ServiceId::parse("england/f").unwrap() });
-            services.push(service("england/f", host, "2"));
+        if let Some(fallback) = fallback {
+            first.fallback = Some(fallback.id.clone());
+            services.push(fallback);
         }
         services.push(first);
         let directory = directory(services).unwrap();
@@ -262,7 +253,13 @@ mod tests {
             directory: &directory,
             cuts: &cuts,
             follow: None,
+            now: Timestamp::UNIX_EPOCH,
         })
+    }
+
+    /// A fallback at that host, which has said so.
+    fn accepted_by(host: &str) -> Option<Service> {
+        Some(Service { takes_over: vec![takes_over("england/s")], ..service("england/f", host, "2") })
     }
 
     #[test]
@@ -271,16 +268,44 @@ mod tests {
         assert!(matches!(routine, Decision::Hold { cut, .. } if cut.as_str() == "england/of-b"));
         for priority in [Priority::Urgent, Priority::Emergency] {
             assert!(matches!(for_a_cut(priority, None, &[]), Decision::Return(_)));
-            let diverted = for_a_cut(priority, Some("england/a"), &[]);
+            let diverted = for_a_cut(priority, accepted_by("england/a"), &[]);
             assert!(matches!(diverted, Decision::Divert { to, .. } if to.as_str() == "england/a"));
         }
     }
 
     #[test]
     fn r10_nothing_is_diverted_into_another_cut_tenant() {
-        let decided = for_a_cut(Priority::Routine, Some("england/a"), &["england/a"]);
+        let decided = for_a_cut(Priority::Routine, accepted_by("england/a"), &["england/a"]);
         assert!(matches!(decided, Decision::Hold { .. }));
-        assert!(matches!(for_a_cut(Priority::Urgent, Some("england/b"), &[]), Decision::Return(_)));
+        assert!(matches!(for_a_cut(Priority::Urgent, accepted_by("england/b"), &[]), Decision::Return(_)));
+    }
+
+    #[test]
+    fn without_its_hosts_word_for_this_and_now_there_is_no_fallback() {
+        let with = |priority, word: crate::TakesOver| {
+            let fallback = Service { takes_over: vec![word], ..service("england/f", "england/a", "2") };
+            for_a_cut(priority, Some(fallback), &[])
+        };
+        let silent = Some(service("england/f", "england/a", "2"));
+        assert!(matches!(for_a_cut(Priority::Urgent, silent.clone(), &[]), Decision::Return(_)));
+        assert!(matches!(for_a_cut(Priority::Routine, silent, &[]), Decision::Hold { .. }));
+
+        // It is midnight from Wednesday to Thursday.
+        let at = |hours: &str| crate::TakesOver {
+            hours: Some(vec![crate::Span::parse(hours).unwrap()]),
+            ..takes_over("england/s")
+        };
+        assert!(matches!(with(Priority::Urgent, at("wed 18:30-08:00")), Decision::Divert { .. }));
+        assert!(matches!(with(Priority::Urgent, at("thu 08:00-18:30")), Decision::Return(_)));
+        assert!(matches!(with(Priority::Routine, at("thu 08:00-18:30")), Decision::Hold { .. }));
+
+        let urgent = crate::TakesOver { priorities: Some(vec![Priority::Urgent]), ..takes_over("england/s") };
+        assert!(matches!(with(Priority::Urgent, urgent.clone()), Decision::Divert { .. }));
+        assert!(matches!(with(Priority::Emergency, urgent.clone()), Decision::Return(_)));
+        assert!(matches!(with(Priority::Routine, urgent), Decision::Hold { .. }));
+
+        let updates = crate::TakesOver { kinds: Some(vec![crate::Kind::Update]), ..takes_over("england/s") };
+        assert!(matches!(with(Priority::Urgent, updates), Decision::Return(_)));
     }
 
     fn all_nations() -> Directory {
@@ -329,6 +354,7 @@ mod tests {
                 directory: &directory,
                 cuts: &Cuts::default(),
                 follow: follow.as_ref(),
+                now: Timestamp::UNIX_EPOCH,
             });
             let service = directory.resolve(&envelope.to);
             let takes = service.is_some_and(|service| service.takes_from(&tenant));

@@ -2,9 +2,7 @@
 
 use bulkhead_ledger::Row;
 use bulkhead_log::{Pointer, Record, Topic};
-use bulkhead_model::{
-    Answer, Code, Due, Event, OnDeadline, Place, Reason, ServiceId, Verdict, due, fallback,
-};
+use bulkhead_model::{Answer, Code, Due, Event, OnDeadline, Place, Reason, ServiceId, Verdict, due};
 use bulkhead_process::Drain;
 use bulkhead_wire::record::Out;
 use bulkhead_wire::topics;
@@ -13,6 +11,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::Error;
+use crate::fallback::taking_over;
 use crate::gate::provenance_of;
 use crate::journal::Decided;
 use crate::owner::Shared;
@@ -54,10 +53,7 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     let service = directory.resolve(&row.facts.envelope.to);
     let policy = service.map_or(OnDeadline::Alert, |service| service.on_deadline.clone());
     let (asked, cuts) = (provenance_of(row), shared.cuts());
-    // A fallback that is cut off is none.
-    let other = service
-        .and_then(|service| fallback(&asked, service, shared.home(), &directory, &cuts))
-        .map(|s| &s.id);
+    let other = taking_over(shared, row, &directory, &cuts);
     let what = due(
         now,
         row.facts.envelope.deadline,

@@ -15,6 +15,7 @@ mod deadlines;
 mod delivery;
 mod door;
 mod error;
+mod fallback;
 mod flight;
 mod fresh;
 mod gate;

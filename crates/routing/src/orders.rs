@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_ledger::Row;
-use bulkhead_model::{Event, Lifecycle, Order, Ordered, Reason, ReferralId, fallback};
+use bulkhead_model::{Event, Lifecycle, Order, Ordered, Reason, ReferralId};
 use bulkhead_process::Drain;
 use jiff::SignedDuration;
 use tracing::warn;
 
-use crate::gate::provenance_of;
+use crate::fallback::taking_over;
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::router::custodian;
@@ -99,14 +99,11 @@ impl Acts {
 
     async fn divert(&self, row: &Row, order: &Order) -> Result<Option<Event>, Error> {
         let (directory, cuts) = (self.shared.directory(), self.shared.cuts());
-        let Some(service) = directory.resolve(&row.facts.envelope.to) else { return Ok(None) };
         if !matches!(row.referral.lifecycle, Lifecycle::Held { .. }) {
             return Ok(None);
         }
-        match fallback(&provenance_of(row), service, self.shared.home(), &directory, &cuts) {
-            Some(other) => {
-                deadlines::divert(&self.shared, row, &other.id, said(row, order, "diverted by")).await
-            }
+        match taking_over(&self.shared, row, &directory, &cuts) {
+            Some(other) => deadlines::divert(&self.shared, row, other, said(row, order, "diverted by")).await,
             None => Ok(None),
         }
     }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tracing::{Instrument, info_span, warn};
 
 use crate::Error;
@@ -380,6 +381,7 @@ pub(crate) fn decision(
         directory: &shared.directory(),
         cuts,
         follow,
+        now: Timestamp::now(),
     }))
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bulkhead_model::{CutId, Cuts, Directory, Nation, TenantId};
+use bulkhead_model::{CutId, Cuts, Directory, Nation, ServiceId, TakesOver, TenantId};
 use bulkhead_wire::time_to_wire;
 use bulkhead_wire::v1::{self, receive_response::Frame};
 use jiff::Timestamp;
@@ -88,16 +88,15 @@ impl ServiceNotices {
         let made = course.and_then(|course| course.made()).map(|made| made.judged().at);
         let direction = course.and_then(|course| course.cut()).map(|cut| cut.direction);
         let services: Vec<_> = directory.services().filter(|service| service.host == *other).collect();
-        let instead = services.iter().filter_map(|service| service.fallback.as_ref()).filter(|fallback| {
-            let host = directory.service(&fallback.service).map(|service| &service.host);
-            host.is_some_and(|host| cuts.is_off(host, &self.tenant).is_none())
-        });
+        let agreed = services.iter().filter_map(|service| directory.agreed(service));
+        let instead: Vec<_> =
+            agreed.filter(|(fallback, _)| cuts.is_off(&fallback.host, &self.tenant).is_none()).collect();
         let said = Said {
             tenant: other.to_string(),
             services: services.iter().map(|service| service.id.to_string()).collect(),
             // Since when it is back is when this is said.
             at: if off { made.unwrap_or_else(Timestamp::now) } else { Timestamp::now() },
-            instead: instead.map(|fallback| fallback.service.to_string()).collect(),
+            instead: instead.iter().map(|(fallback, words)| with_terms(&fallback.id, words)).collect(),
             off,
         };
         let in_welsh = [&self.tenant, other].iter().any(|tenant| tenant.nation() == Nation::Wales);
@@ -108,11 +107,17 @@ impl ServiceNotices {
             services: said.services,
             off,
             since: Some(time_to_wire(said.at)),
-            instead: said.instead,
+            instead: instead.iter().map(|(fallback, _)| fallback.id.to_string()).collect(),
             direction: direction.map(|direction| direction.as_str().to_owned()).unwrap_or_default(),
             cut: cut.to_string(),
         }
     }
+}
+
+/// A fallback with what its host has agreed to.
+fn with_terms(fallback: &ServiceId, words: &[&TakesOver]) -> String {
+    let terms: Vec<_> = words.iter().map(ToString::to_string).collect();
+    format!("{fallback} ({})", terms.join(" or "))
 }
 
 /// What a notice says, in words.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bulkhead_ledger::{Row, Waiting};
 use bulkhead_log::{Pointer, Topic};
 use bulkhead_model::{
-    Answer, CutId, Cuts, Decision, Event, Lifecycle, Priority, ReferralId, Stage, State, TenantId, fallback,
+    Answer, CutId, Cuts, Decision, Event, Lifecycle, Priority, ReferralId, Stage, State, TenantId,
 };
 use bulkhead_process::Drain;
 use bulkhead_wire::Accepted;
@@ -23,6 +23,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
+use crate::fallback::taking_over;
 use crate::gate::{aside, provenance_of, receiver_is_cut, sent_under};
 use crate::journal::{Decided, Written};
 use crate::layers::Layer;
@@ -156,16 +157,14 @@ impl Sweep {
         let Answer::DestinationCut(cut) = cuts.ask(&asked) else { return Ok(()) };
         let Some(claim) = self.shared.journal.held(custodian(row)) else { return Ok(()) };
         let directory = self.shared.directory();
-        let service = directory.resolve(&row.facts.envelope.to);
         // One that was diverted already goes no further.
         let diverted = matches!(row.referral.lifecycle, Lifecycle::Diverted { .. });
         let has_bytes = matches!(row.referral.lifecycle, Lifecycle::Routed { .. });
-        let other = service
-            .filter(|_| has_bytes && !diverted)
-            .and_then(|service| fallback(&asked, service, self.shared.home(), &directory, cuts));
+        let may_go = has_bytes && !diverted;
+        let other = may_go.then(|| taking_over(&self.shared, row, &directory, cuts)).flatten();
         let reason = receiver_is_cut(&cut);
         let event = match other {
-            Some(other) => deadlines::divert(&self.shared, row, &other.id, reason).await?,
+            Some(other) => deadlines::divert(&self.shared, row, other, reason).await?,
             None if row.effective_lane.priority() != Priority::Routine => {
                 Some(Event::ReturnPending { reason })
             }

@@ -76,9 +76,23 @@ pub(crate) struct PlannedTenant {
     pub(crate) urgent: u64,
     pub(crate) suspect: u64,
     pub(crate) handed_over: u64,
+    /// Those that take something now.
     pub(crate) fallbacks: Vec<String>,
+    /// All that are named.
+    pub(crate) named_fallbacks: Vec<NamedFallback>,
     /// It exists for drills alone.
     pub(crate) synthetic: bool,
+}
+
+/// A fallback that the directory names, and what its host has agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NamedFallback {
+    pub(crate) service: String,
+    pub(crate) instead_of: String,
+    pub(crate) accepted: bool,
+    pub(crate) terms: String,
+    /// It takes something now.
+    pub(crate) open: bool,
 }
 
 /// A node, and when it had the cut in force.
@@ -257,6 +271,7 @@ impl Planned {
             suspect: one.suspect,
             handed_over: one.handed_over,
             fallbacks: one.fallbacks.clone(),
+            named_fallbacks: one.named_fallbacks.iter().map(NamedFallback::of).collect(),
             synthetic: one.synthetic,
         };
         Self {
@@ -271,6 +286,30 @@ impl Planned {
             wide: wire.wide,
             foreign: wire.foreign,
             budget_left: wire.budget_left,
+        }
+    }
+}
+
+impl NamedFallback {
+    fn of(wire: &v1::PlannedFallback) -> Self {
+        Self {
+            service: wire.service.clone(),
+            instead_of: wire.instead_of.clone(),
+            accepted: wire.accepted,
+            terms: wire.terms.clone(),
+            open: wire.open,
+        }
+    }
+
+    /// What it does for the service, as a sentence.
+    pub(crate) fn said(&self) -> String {
+        let Self { service, instead_of, terms, .. } = self;
+        match (self.accepted, self.open) {
+            (false, _) => {
+                format!("{service} is named as the fallback of {instead_of}; its host has not accepted that")
+            }
+            (true, true) => format!("{service} takes over for {instead_of}: {terms}"),
+            (true, false) => format!("{service} does not take over for {instead_of} now: {terms}"),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Shared {
         let plan = Plan::of(&directory, scope, direction, since, request.drain_clean)?;
         plan.check_not_cut(&cuts, &directory)?;
         let (ledger, of, known) = (self.parts.ledger.clone(), plan.clone(), directory.clone());
-        let tenants = asking(move || of.counted(&known, &ledger)).await?;
+        let tenants = asking(move || of.counted(&known, &ledger, now)).await?;
         Ok(PlanResponse {
             plan: Bytes::copy_from_slice(&plan.digest()),
             now: Some(time_to_wire(now)),
@@ -86,7 +86,7 @@ impl Shared {
             direction: direction.as_str().to_owned(),
             tenants,
             not_covered: plan.not_covered(&directory).iter().map(ToString::to_string).collect(),
-            last_path: plan.last_path(&directory).iter().map(|service| service.id.to_string()).collect(),
+            last_path: plan.last_path(&directory, now).iter().map(|service| service.id.to_string()).collect(),
             wide: plan.scope.is_wide(),
             budget_left,
             foreign: plan.is_foreign(self.parts.nation),

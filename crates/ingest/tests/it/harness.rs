@@ -87,6 +87,7 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
         grants: None,
         on_deadline: OnDeadline::Return,
         fallback: None,
+        takes_over: vec![],
     };
     let services = vec![service("england/riverside", RIVERSIDE, "1"), service("england/north", NORTH, "2")];
     let operators = vec![Operator {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bulkhead_ledger::{Ledger, Row};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log, Record, Topic};
 use bulkhead_model::{
-    CaseId, Cuts, Digest, Directory, Envelope, Fallback, Kind, MessageId, Nation, OnDeadline, Order, Payload,
-    Priority, Protocol, Pulses, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier,
-    SupplierId, Tenant, TenantId,
+    CaseId, Cuts, Digest, Directory, Envelope, Kind, MessageId, Nation, OnDeadline, Order, Payload, Priority,
+    Protocol, Pulses, Quota, ReferralId, Service, ServiceAddress, ServiceId, State, Supplier, SupplierId,
+    TakesOver, Tenant, TenantId,
 };
 use bulkhead_process::{BootTime, Drain, Lease};
 use bulkhead_routing::{Board, Config, FarCell, Layers, Parts, Routing};
@@ -64,6 +64,17 @@ pub(crate) fn tenant(id: &str) -> TenantId {
 /// Senders and receivers in England and Wales, each with a service of its own name. What cannot be handed
 /// over to the English receiver in time may be diverted to the English sender. `england/closed` takes from nobody.
 pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
+    directory_with(on_deadline, Some(all_always()))
+}
+
+/// The sender takes over all that is for the receiver, always.
+pub(crate) fn all_always() -> TakesOver {
+    let from = ServiceId::parse("england/receiver").unwrap();
+    TakesOver { from, kinds: None, priorities: None, hours: None }
+}
+
+/// The same directory with what the sender says of taking over, if anything.
+pub(crate) fn directory_with(on_deadline: OnDeadline, word: Option<TakesOver>) -> Arc<Directory> {
     let supplier = SupplierId::parse("meridian").unwrap();
     let ids = ["england/sender", "england/receiver", "wales/receiver"];
     let tenants = ids.iter().map(|id| Tenant {
@@ -83,8 +94,8 @@ pub(crate) fn directory(on_deadline: OnDeadline) -> Arc<Directory> {
         max_bytes: None,
         grants,
         on_deadline: on_deadline.clone(),
-        fallback: (id == "england/receiver")
-            .then(|| Fallback { service: ServiceId::parse("england/sender").unwrap() }),
+        fallback: (id == "england/receiver").then(|| ServiceId::parse("england/sender").unwrap()),
+        takes_over: word.iter().filter(|_| id == "england/sender").cloned().collect(),
     };
     let closed = service("england/closed", "england/receiver", Some(vec![]));
     let services = ids.iter().map(|id| service(id, id, None)).chain([closed]);
@@ -339,7 +350,7 @@ pub(crate) struct England {
     pub(crate) keys: Keys,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) cell: Cell,
-    on_deadline: OnDeadline,
+    directory: Arc<Directory>,
 }
 
 impl England {
@@ -348,8 +359,12 @@ impl England {
     }
 
     pub(crate) async fn start_with(on_deadline: OnDeadline, layers: Layers) -> Self {
+        Self::start_in(directory(on_deadline), layers).await
+    }
+
+    pub(crate) async fn start_in(directory: Arc<Directory>, layers: Layers) -> Self {
         let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
-        Self::open(keys, dir, on_deadline, layers, Arc::default()).await
+        Self::open(keys, dir, directory, layers, Arc::default()).await
     }
 
     /// It knows the same cuts as before.
@@ -358,25 +373,25 @@ impl England {
     }
 
     pub(crate) async fn restart_with(self, change: impl FnOnce(&watch::Sender<Arc<Cuts>>)) -> Self {
-        let Self { keys, dir, cell, on_deadline } = self;
+        let Self { keys, dir, cell, directory } = self;
         let cuts = watch::Sender::new(cell.cuts.borrow().clone());
         cell.stop().await;
         change(&cuts);
         let cuts = cuts.borrow().clone();
-        Self::open(keys, dir, on_deadline, Layers::default(), cuts).await
+        Self::open(keys, dir, directory, Layers::default(), cuts).await
     }
 
     async fn open(
         keys: Keys,
         dir: tempfile::TempDir,
-        on_deadline: OnDeadline,
+        directory: Arc<Directory>,
         layers: Layers,
         cuts: Arc<Cuts>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let directory = directory(on_deadline.clone());
         let (nation, path) = (Nation::England, dir.path());
-        let cell = Cell::start_with(&keys, nation, path, directory, None, listener, layers, cuts).await;
-        Self { keys, dir, cell, on_deadline }
+        let known = directory.clone();
+        let cell = Cell::start_with(&keys, nation, path, known, None, listener, layers, cuts).await;
+        Self { keys, dir, cell, directory }
     }
 }

@@ -1,12 +1,14 @@
 //! A cut in a cell at work: what is open is set aside wherever it lies, and goes on only as the cut lets it.
 
-use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, ReferralId, State, Step, Word};
+use bulkhead_model::{
+    Code, Direction, Kind, OnDeadline, Priority, ReferralId, Span, State, Step, TakesOver, Word,
+};
 use bulkhead_routing::{Layer, Layers};
 use bulkhead_wire::v1::receive_response::Frame;
 use jiff::Timestamp;
 
 use crate::border::two_cells;
-use crate::cell::{Draft, England, directory};
+use crate::cell::{Draft, England, all_always, directory, directory_with};
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
 
@@ -189,6 +191,68 @@ async fn without_a_fallback_what_is_urgent_is_returned_and_the_rest_is_held() {
     came.sort();
     expected.sort();
     assert_eq!(came, expected);
+}
+
+async fn england_with(word: Option<TakesOver>) -> (England, Switch) {
+    let directory = directory_with(OnDeadline::Return, word);
+    let england = England::start_in(directory.clone(), Layers::default()).await;
+    let switch = Switch::new(&england.cell.cuts, directory);
+    (england, switch)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_takes_what_its_host_has_said_and_later_ones_of_a_case_follow_whatever_they_are() {
+    let word = TakesOver {
+        kinds: Some(vec![Kind::Request]),
+        priorities: Some(vec![Priority::Urgent]),
+        hours: Some(vec![Span::parse("mon-sun 00:00-24:00").unwrap()]),
+        ..all_always()
+    };
+    let (england, mut switch) = england_with(Some(word)).await;
+    let draft =
+        |message: &str, kind, priority, case| Draft { kind, priority, case, ..Draft::new(message, TO) };
+    let first = draft("m1", Kind::Request, Priority::Urgent, Some("c"));
+    let before = england.cell.submit(&first).await;
+    england.cell.until(before, State::Routed).await;
+    switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    england.cell.until(before, State::Diverted).await;
+    let later = draft("m2", Kind::Update, Priority::Routine, Some("c"));
+    let later = england.cell.submit(&later).await;
+
+    let update = england.cell.submit(&draft("m3", Kind::Update, Priority::Urgent, None)).await;
+    england.cell.until(update, State::ReturnPending).await;
+    let emergency = england.cell.submit(&draft("m4", Kind::Request, Priority::Emergency, None)).await;
+    england.cell.until(emergency, State::ReturnPending).await;
+    let routine = england.cell.submit(&draft("m5", Kind::Request, Priority::Routine, None)).await;
+    england.cell.until(routine, State::Held).await;
+
+    let mut fallback = sidecar(&england, FROM).await;
+    for id in [before, later] {
+        let offer = fallback.handed_over().await;
+        assert_eq!(offer.referral_id, id.to_string());
+        fallback.acknowledged(&offer).await;
+    }
+    fallback.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_without_its_hosts_word_or_out_of_hours_is_none() {
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).weekday().to_monday_zero_offset();
+    let in_two_days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(today as usize + 2) % 7];
+    let closed = Span::parse(&format!("{in_two_days} 08:00-18:00")).unwrap();
+    for word in [None, Some(TakesOver { hours: Some(vec![closed]), ..all_always() })] {
+        let (england, mut switch) = england_with(word).await;
+        let urgent = england.cell.submit(&Draft::new("m1", TO)).await;
+        let routine = Draft { priority: Priority::Routine, ..Draft::new("m2", TO) };
+        let routine = england.cell.submit(&routine).await;
+        england.cell.until(urgent, State::Routed).await;
+        england.cell.until(routine, State::Routed).await;
+        switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+        england.cell.until(urgent, State::ReturnPending).await;
+        england.cell.until(routine, State::Held).await;
+        let later = england.cell.submit(&Draft::new("m3", TO)).await;
+        england.cell.until(later, State::ReturnPending).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

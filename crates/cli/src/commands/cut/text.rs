@@ -39,7 +39,7 @@ pub(super) fn plan(told: &Told, look: &Look) -> String {
             thousands(one.suspect).into(),
             thousands(one.handed_over).into(),
             if one.fallbacks.is_empty() {
-                Cell::painted("none", Paint::warn)
+                Cell::painted("none now", Paint::warn)
             } else {
                 one.fallbacks.join(", ").into()
             },
@@ -49,6 +49,9 @@ pub(super) fn plan(told: &Told, look: &Look) -> String {
     let mut note = |paint: fn(Paint, &str) -> String, said: String| {
         text.push_str(&format!("  {}\n", paint(look.paint, &plain(&said))));
     };
+    for fallback in plan.tenants.iter().flat_map(|one| &one.named_fallbacks) {
+        note(if fallback.open { Paint::dim } else { Paint::warn }, fallback.said());
+    }
     if !plan.last_path.is_empty() {
         note(
             Paint::warn,
@@ -250,7 +253,7 @@ mod tests {
     use crate::view::{Account, Forced, Planned};
 
     fn planned() -> Planned {
-        let tenant = |tenant: &str, fallbacks: &[&str]| v1::PlannedTenant {
+        let tenant = |tenant: &str, fallbacks: &[&str], named: &[(&str, bool, &str)]| v1::PlannedTenant {
             tenant: tenant.into(),
             supplier: "meridian".into(),
             services: vec![format!("{tenant}-triage")],
@@ -261,13 +264,27 @@ mod tests {
             handed_over: 7,
             fallbacks: fallbacks.iter().map(ToString::to_string).collect(),
             synthetic: false,
+            named_fallbacks: named
+                .iter()
+                .map(|(service, accepted, terms)| v1::PlannedFallback {
+                    service: service.to_string(),
+                    instead_of: format!("{tenant}-triage"),
+                    accepted: *accepted,
+                    terms: terms.to_string(),
+                    open: fallbacks.contains(service),
+                })
+                .collect(),
         };
         let plan = v1::PlanResponse {
             plan: vec![0xab; 32].into(),
             since: Some(time_to_wire(at("06:00:00"))),
             scope: "supplier:meridian".into(),
             direction: "both".into(),
-            tenants: vec![tenant("wales/wast-111", &[]), tenant("wales/ooh-south", &["wales/cardiff-ooh"])],
+            tenants: vec![
+                tenant("wales/wast-111", &[], &[("wales/powys-ooh", true, "sat,sun 00:00-24:00")]),
+                tenant("wales/ooh-south", &["wales/cardiff-ooh"], &[("wales/cardiff-ooh", true, "urgent")]),
+                tenant("wales/ooh-west", &[], &[("wales/cardiff-ooh", false, "")]),
+            ],
             not_covered: vec!["england/nhs111-north".into()],
             last_path: vec!["wales/wast-111-triage".into()],
             wide: true,
