@@ -1,7 +1,7 @@
 //! `bulkhead.v1.Referrals`: where a referral is. A tenant sees what it sends and gets, an operator what is
 //! its nation's.
 
-use bulkhead_ledger::Filter;
+use bulkhead_ledger::{Cursor, Filter, Listed};
 use bulkhead_model::{Code, Priority, ReferralId, TenantId};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::referrals_server::Referrals;
@@ -72,9 +72,10 @@ impl Referrals for Service {
         let viewer = self.viewer(&request)?;
         let filter = filter(&viewer, request.get_ref())?;
         let ledger = self.shared.parts.ledger.clone();
-        let (rows, total) = aside(move || ledger.list(&filter)).await?;
+        let Listed { rows, total, next } = aside(move || ledger.list(&filter)).await?;
         let referrals = rows.iter().map(bulkhead_ledger::referral_to_wire).collect();
-        Ok(Response::new(ListReferralsResponse { referrals, total }))
+        let next_page_token = next.as_ref().map(ToString::to_string).unwrap_or_default();
+        Ok(Response::new(ListReferralsResponse { referrals, total, next_page_token }))
     }
 
     type WatchEventsStream = BoxStream<'static, Result<WatchEventsResponse, Status>>;
@@ -157,6 +158,8 @@ fn filter(viewer: &Viewer, request: &ListReferralsRequest) -> Result<Filter, Ref
     let states = request.states.iter().map(|state| state_from_wire(*state).ok_or_else(|| unread("states")));
     let since = request.since.map(|since| time_from_wire(since).ok_or_else(|| unread("since")));
     let limit = if request.limit == 0 { LISTED } else { request.limit.min(MOST_LISTED) };
+    let page = Some(request.page_token.as_str()).filter(|token| !token.is_empty());
+    let after = page.map(|token| Cursor::parse(token).ok_or_else(no_page)).transpose()?;
     Ok(Filter {
         tenant,
         states: states.collect::<Result<_, _>>()?,
@@ -164,6 +167,7 @@ fn filter(viewer: &Viewer, request: &ListReferralsRequest) -> Result<Filter, Ref
         overdue_at: request.overdue.then(Timestamp::now),
         priority: priority(request.priority)?,
         limit: limit as usize,
+        after,
     })
 }
 
@@ -176,6 +180,11 @@ fn priority(priority: i32) -> Result<Option<Priority>, Refusal> {
         Ok(v1::Priority::Routine) => Ok(Some(Priority::Routine)),
         Err(_) => Err(unread("priority")),
     }
+}
+
+fn no_page() -> Refusal {
+    let problem = "page_token: is not the next_page_token of a page of this cell";
+    Refusal::new(Code::InvalidEnvelope, problem).field("page_token")
 }
 
 fn unread(field: &'static str) -> Refusal {
@@ -198,5 +207,7 @@ mod tests {
         assert_eq!(filter(&Viewer::Operator, &asked("x")).unwrap_err().field.as_deref(), Some("tenant"));
         let many = ListReferralsRequest { limit: 1_000_000, states: vec![99], ..Default::default() };
         assert_eq!(filter(&Viewer::Operator, &many).unwrap_err().field.as_deref(), Some("states"));
+        let astray = ListReferralsRequest { page_token: "2".into(), ..Default::default() };
+        assert_eq!(filter(&Viewer::Operator, &astray).unwrap_err().field.as_deref(), Some("page_token"));
     }
 }

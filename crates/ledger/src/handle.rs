@@ -16,8 +16,8 @@ use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, AsideCount, Change, Count, Error, Filter, Row, Step, Touched, Waiting, account, arrival,
-    aside, query, store, waiting,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Listed, Row, Step, Touched, Waiting, account,
+    arrival, aside, query, store, waiting,
 };
 
 /// What a ledger is made with.
@@ -95,9 +95,11 @@ impl Ledger {
         self.read("tracing", |connection| query::trace(connection, id))
     }
 
-    /// Those that pass the filter, and how many they are in all: what is not settled first, then by deadline, then by
-    /// priority, then oldest first. Milliseconds and more on a large ledger.
-    pub fn list(&self, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
+    /// A page of those that pass the filter. Milliseconds and more on a large ledger.
+    ///
+    /// Whoever asks for page after page gets everything that passes throughout, whatever is added meanwhile; what is
+    /// settled meanwhile may come twice. Only what is opened again meanwhile (its sender sent it anew) may be missed.
+    pub fn list(&self, filter: &Filter) -> Result<Listed, Error> {
         self.read("listing", |connection| query::list(connection, filter))
     }
 

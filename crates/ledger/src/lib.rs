@@ -15,6 +15,7 @@ mod case;
 mod cases;
 mod columns;
 mod copy;
+mod cursor;
 mod error;
 mod fold;
 mod follow;
@@ -37,8 +38,11 @@ mod tests;
 
 pub use case::case_key;
 pub use copy::{Copied, copy};
+pub use cursor::Cursor;
 pub use error::{Error, Unfit};
 pub use follow::Follower;
 pub use handle::{Config, Ledger};
-pub use row::{AlertCode, AlertCount, AsideCount, Change, Count, Filter, Row, Step, Touched, Waiting};
+pub use row::{
+    AlertCode, AlertCount, AsideCount, Change, Count, Filter, Listed, Row, Step, Touched, Waiting,
+};
 pub use show::referral_to_wire;

@@ -9,13 +9,16 @@ use crate::columns::{case_text, id_of, micros, tenant_of};
 use crate::fold::Life;
 use crate::schema::failed;
 use crate::store::{View, decided, row};
-use crate::{AlertCode, AlertCount, Count, Error, Filter, Row, Step};
+use crate::{AlertCode, AlertCount, Count, Cursor, Error, Filter, Listed, Row, Step};
 
 /// How many are found at most.
 const FOUND: usize = 100;
 
-/// How many are listed at most.
+/// How many are listed at most at a time.
 const LISTED: usize = 10_000;
+
+/// The order of a list: what is open first, then by deadline, then by priority, then oldest first.
+const ORDER: &str = "settled, deadline, lane, accepted_at, id";
 
 /// A delivery or a carriage without an answer needs a person after this long.
 const SILENCE_SECONDS: i64 = 600;
@@ -53,8 +56,8 @@ pub(crate) fn trace(connection: &Connection, id: &ReferralId) -> Result<Vec<Step
     Ok(course)
 }
 
-/// Those that pass the filter, and how many in all.
-pub(crate) fn list(view: &View<'_>, filter: &Filter) -> Result<(Vec<Row>, u64), Error> {
+/// A page of those that pass the filter, and how many in all.
+pub(crate) fn list(view: &View<'_>, filter: &Filter) -> Result<Listed, Error> {
     let mut terms: Vec<String> = vec!["1".into()];
     let mut values: Vec<Value> = vec![];
     let mut term = |text: &str, value: Value| {
@@ -91,13 +94,39 @@ pub(crate) fn list(view: &View<'_>, filter: &Filter) -> Result<(Vec<Row>, u64), 
         // What is not settled is little: then only that much is looked through.
         terms.push_str(" AND settled = 0");
     }
-    let query = format!(
-        "SELECT id FROM referral WHERE {terms}
-         ORDER BY settled, deadline, lane, accepted_at, id LIMIT {}",
-        filter.limit.min(LISTED)
-    );
-    let ids = ids(view, &query, params_from_iter(&values))?;
-    Ok((rows(view, &ids)?, total))
+    if let Some(after) = &filter.after {
+        let first = values.len() + 1;
+        let places: Vec<String> = (first..first + 5).map(|n| format!("?{n}")).collect();
+        terms.push_str(&format!(" AND ({ORDER}) > ({})", places.join(", ")));
+        values.extend([
+            i64::from(after.settled).into(),
+            after.deadline.into(),
+            after.lane.into(),
+            after.accepted_at.into(),
+            after.id.as_bytes().to_vec().into(),
+        ]);
+    }
+    let limit = filter.limit.min(LISTED);
+    // One more, to see whether there is another page.
+    let query = format!("SELECT {ORDER} FROM referral WHERE {terms} ORDER BY {ORDER} LIMIT {}", limit + 1);
+    let mut places = view
+        .prepare_cached(&query)
+        .and_then(|mut query| {
+            query.query_map(params_from_iter(&values), place)?.collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .map_err(failed("listing"))?;
+    let goes_on = places.len() > limit;
+    places.truncate(limit);
+    let ids: Vec<ReferralId> = places.iter().flatten().map(|place| place.id).collect();
+    let next = places.last().copied().flatten().filter(|_| goes_on);
+    Ok(Listed { rows: rows(view, &ids)?, total, next })
+}
+
+/// One row of a list; `None` when its id is none.
+fn place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Cursor>> {
+    let (settled, deadline, lane, accepted_at) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let id = id_of(row.get_ref(4)?.as_blob_or_null()?);
+    Ok(id.map(|id| Cursor { settled, deadline, lane, accepted_at, id }))
 }
 
 /// Everything in these states that is from or for one of these tenants, earliest due first, however much it is.

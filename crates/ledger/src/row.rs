@@ -6,6 +6,8 @@ use bulkhead_model::{CutId, Lane, Nation, Place, Priority, Referral, ReferralId,
 use bulkhead_wire::Facts;
 use jiff::Timestamp;
 
+use crate::Cursor;
+
 /// One referral as its events make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -72,11 +74,32 @@ pub struct Filter {
     pub priority: Option<Priority>,
     /// At most this many, and never more than 10,000.
     pub limit: usize,
+    /// Only those behind this place: the next page.
+    pub after: Option<Cursor>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What is not settled first, then by deadline, then by priority, then oldest first.
+    pub rows: Vec<Row>,
+    /// How many match in all, on whatever page.
+    pub total: u64,
+    /// Where the next page begins; `None`: this is the last.
+    pub next: Option<Cursor>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { tenant: None, states: vec![], since: None, overdue_at: None, priority: None, limit: 100 }
+        Self {
+            tenant: None,
+            states: vec![],
+            since: None,
+            overdue_at: None,
+            priority: None,
+            limit: 100,
+            after: None,
+        }
     }
 }
 

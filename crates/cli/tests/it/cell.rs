@@ -193,7 +193,7 @@ impl Referrals for FakeCell {
         self.ask(&request)?;
         let referrals = self.told().referrals.clone();
         let total = referrals.len() as u64;
-        Ok(Response::new(v1::ListReferralsResponse { referrals, total }))
+        Ok(Response::new(v1::ListReferralsResponse { referrals, total, ..Default::default() }))
     }
 
     /// One event a connection.

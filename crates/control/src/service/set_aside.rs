@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_ledger::Filter;
+use bulkhead_ledger::{Filter, Listed};
 use bulkhead_log::{Pointer, Topic};
 use bulkhead_model::{Code, OperatorId, Place, ReferralId, State, TenantId};
 use bulkhead_wire::fact::{Command, hex};
@@ -52,7 +52,7 @@ impl Shared {
         let filter =
             Filter { tenant, states, limit: if by_reason { MOST } else { limit }, ..Filter::default() };
         let ledger = self.parts.ledger.clone();
-        let (rows, total) = asking(move || ledger.list(&filter)).await?;
+        let Listed { rows, total, .. } = asking(move || ledger.list(&filter)).await?;
         let mut referrals: Vec<_> = rows.iter().map(bulkhead_ledger::referral_to_wire).collect();
         let mut matching = total;
         if by_reason {

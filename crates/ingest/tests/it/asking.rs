@@ -91,6 +91,27 @@ async fn sender_receiver_and_operator_see_its_life_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_list_is_asked_for_page_by_page() {
+    let world = World::new().await;
+    for number in 0..5 {
+        route(&world, &format!("m-{number}")).await;
+    }
+    let mut request = ListReferralsRequest { limit: 2, ..Default::default() };
+    let (mut ids, mut pages) = (std::collections::HashSet::new(), 0);
+    loop {
+        let page = world.referrals(NORTH).list_referrals(request.clone()).await.unwrap().into_inner();
+        assert_eq!(page.total, 5);
+        ids.extend(page.referrals.into_iter().map(|one| one.referral_id));
+        pages += 1;
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!((ids.len(), pages), (5, 3));
+}
+
+#[tokio::test]
 async fn a_watch_shows_the_present_state_then_each_change_and_ends() {
     let world = World::new().await;
     world.ingest(NORTH).submit(submit("m-1", "x")).await.unwrap();

@@ -6,7 +6,7 @@ use bulkhead_log::TopicSpec;
 use bulkhead_model::{CutId, State};
 
 use super::*;
-use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Row, Touched};
+use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Listed, Row, Touched};
 
 fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
     let mut facts = facts(message);
@@ -32,6 +32,42 @@ async fn one_is_found_by_each_of_its_names() {
 }
 
 #[tokio::test]
+async fn a_list_goes_on_page_by_page_while_referrals_are_added_and_settled() {
+    let cell = Cell::start().await;
+    for number in 0..25_u64 {
+        let message = format!("m-{number}");
+        let due = i64::try_from(number % 4).unwrap();
+        let facts = match number % 5 {
+            0 => facts(&message),
+            _ => with_deadline(&message, 100 + due, Priority::Urgent),
+        };
+        cell.route(facts, number).await;
+    }
+    cell.finish("m-7").await;
+    let mut filter = Filter { tenant: Some(receiver()), limit: 4, ..Filter::default() };
+    let whole = cell.ledger.list(&Filter { limit: 100, ..filter.clone() }).unwrap();
+    assert!(whole.rows.len() == 25 && whole.next.is_none());
+    let (mut seen, mut pages) = (HashMap::new(), 0);
+    loop {
+        let Listed { rows, total, next } = cell.ledger.list(&filter).unwrap();
+        assert_eq!(total, 25 + pages);
+        assert!(rows.len() == 4 || next.is_none());
+        rows.iter().for_each(|row| *seen.entry(row.id).or_insert(0) += 1);
+        let Some(next) = next else { break };
+        filter.after = Some(next);
+        // One that is due before all others, and the end of one that was on this page.
+        pages += 1;
+        cell.route(with_deadline(&format!("new-{pages}"), 1, Priority::Emergency), 100 + pages).await;
+        if pages == 2 {
+            cell.finish(&rows[0].facts.envelope.message_id.to_string()).await;
+        }
+    }
+    assert!(whole.rows.iter().all(|row| seen.contains_key(&row.id)), "{seen:?}");
+    assert_eq!(seen.values().filter(|times| **times == 2).count(), 1);
+    assert_eq!(seen.len(), 25);
+}
+
+#[tokio::test]
 async fn the_list_begins_with_what_is_due_first() {
     let cell = Cell::start().await;
     cell.route(facts("none"), 1).await;
@@ -41,7 +77,7 @@ async fn the_list_begins_with_what_is_due_first() {
     cell.route(with_deadline("done", 50, Priority::Urgent), 5).await;
     cell.finish("done").await;
     let list = |filter: Filter| {
-        let (rows, total) = cell.ledger.list(&filter).unwrap();
+        let Listed { rows, total, .. } = cell.ledger.list(&filter).unwrap();
         let names: Vec<String> = rows.iter().map(|row| row.facts.envelope.message_id.to_string()).collect();
         (names.join(" "), total)
     };

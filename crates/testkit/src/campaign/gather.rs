@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bulkhead_model::{ReferralId, State};
 use bulkhead_translation::{control_id, request_id};
 use bulkhead_transport::{Credentials, Dialer};
@@ -19,8 +19,8 @@ use super::plan::Note;
 use super::world::{Cell, DevJson};
 use crate::history::{Entry, History, Life, Reception, Submit};
 
-/// The most that a cell lists.
-const MOST: u32 = 10_000;
+/// How many a cell is asked for at a time.
+const PAGE: u32 = 5_000;
 const MAX_ANSWER: usize = 64 << 20;
 
 /// A line of `GET /received`.
@@ -108,9 +108,8 @@ async fn told(dev: &DevJson) -> Result<HashMap<String, State>> {
     for tenant in &dev.tenants {
         let cell = dev.cells.iter().find(|cell| cell.nation == tenant.nation()).context("no such cell")?;
         let mut client = client(dev, cell, &tenant.certificate, &tenant.key)?;
-        let request = ListReferralsRequest { limit: MOST, ..Default::default() };
-        let answer = client.list_referrals(request).await.with_context(|| format!("{} asks", tenant.id))?;
-        let own = answer.into_inner().referrals.into_iter().filter(|one| one.tenant == tenant.id);
+        let all = pages(&mut client, "").await.with_context(|| format!("{} asks", tenant.id))?;
+        let own = all.into_iter().filter(|one| one.tenant == tenant.id);
         told.extend(own.filter_map(|one| Some((one.referral_id, state_from_wire(one.state)?))));
     }
     Ok(told)
@@ -189,13 +188,24 @@ async fn listed(dev: &DevJson, cell: &Cell) -> Result<Vec<Referral>> {
     let mut client = operators_client(dev, cell)?;
     let mut found: HashMap<String, Referral> = HashMap::new();
     for tenant in dev.tenants.iter().filter(|tenant| tenant.nation() == cell.nation) {
-        let request = ListReferralsRequest { tenant: tenant.id.clone(), limit: MOST, ..Default::default() };
-        let answer = client.list_referrals(request).await?.into_inner();
-        let whole = answer.total <= answer.referrals.len() as u64;
-        ensure!(whole, "{} has more referrals than can be listed: fewer rounds, please", tenant.id);
-        found.extend(answer.referrals.into_iter().map(|one| (one.referral_id.clone(), one)));
+        let of_tenant = pages(&mut client, &tenant.id).await?;
+        found.extend(of_tenant.into_iter().map(|one| (one.referral_id.clone(), one)));
     }
     Ok(found.into_values().collect())
+}
+
+/// Every referral of that tenant, or of whoever asks. Of one that is settled meanwhile, how it was last.
+async fn pages(client: &mut ReferralsClient<Channel>, tenant: &str) -> Result<Vec<Referral>> {
+    let mut request = ListReferralsRequest { tenant: tenant.into(), limit: PAGE, ..Default::default() };
+    let mut all = Vec::new();
+    loop {
+        let page = client.list_referrals(request.clone()).await?.into_inner();
+        all.extend(page.referrals);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
 }
 
 fn operators_client(dev: &DevJson, cell: &Cell) -> Result<ReferralsClient<Channel>> {

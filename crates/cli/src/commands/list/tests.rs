@@ -5,7 +5,7 @@ use crate::samples::{at, look, referral, world};
 use crate::screen::Paint;
 
 fn answer(referrals: Vec<v1::Referral>) -> v1::ListReferralsResponse {
-    v1::ListReferralsResponse { total: 1_234, referrals }
+    v1::ListReferralsResponse { total: 1_234, referrals, ..Default::default() }
 }
 
 fn named(id: &str, state: State, deadline: Option<&str>) -> v1::Referral {

@@ -76,6 +76,10 @@ fn summary(listed: &Listed, look: &Look) -> String {
     }
     let each: Vec<String> =
         listed.totals.iter().map(|total| format!("{} {}", total.nation, thousands(total.matching))).collect();
-    let text = format!("the first {}; matching: {}", thousands(shown), each.join(", "));
+    let text = format!(
+        "the first {}; matching: {} (--limit shows more; --tenant, --state, --priority and --since narrow it)",
+        thousands(shown),
+        each.join(", ")
+    );
     format!("{}\n", look.paint.dim(&text))
 }
