@@ -1,6 +1,9 @@
 //! Over a border: custody, order, reports, refusals, a far cell that is away.
 
+use std::sync::Arc;
+
 use bulkhead_model::{Claim, Code, Direction, Nation, OnDeadline, State, shard_of};
+use bulkhead_routing::Layers;
 use bulkhead_transport::Dialer;
 use bulkhead_wire::record::{Carried, Report};
 use bulkhead_wire::status::Problem;
@@ -25,9 +28,10 @@ async fn wales(
     england: &str,
     listener: TcpListener,
     on_deadline: OnDeadline,
+    layers: Layers,
 ) -> Cell {
-    let far = Some((england, Nation::England));
-    Cell::start(keys, Nation::Wales, &dir.join("wales"), directory(on_deadline), far, listener).await
+    let (dir, directory, far) = (dir.join("wales"), directory(on_deadline), Some((england, Nation::England)));
+    Cell::start(keys, Nation::Wales, &dir, directory, far, listener, layers, Arc::default()).await
 }
 
 pub(crate) async fn two_cells(wales_is_up: bool) -> TwoCells {
@@ -35,6 +39,15 @@ pub(crate) async fn two_cells(wales_is_up: bool) -> TwoCells {
 }
 
 pub(crate) async fn two_cells_with(wales_is_up: bool, on_deadline: OnDeadline) -> TwoCells {
+    two_cells_asking(wales_is_up, on_deadline, &Layers::default()).await
+}
+
+/// Both ask the gate only there.
+pub(crate) async fn two_cells_asking(
+    wales_is_up: bool,
+    on_deadline: OnDeadline,
+    layers: &Layers,
+) -> TwoCells {
     let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
     let (english, welsh) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -47,10 +60,13 @@ pub(crate) async fn two_cells_with(wales_is_up: bool, on_deadline: OnDeadline) -
         directory(on_deadline.clone()),
         Some((&far, Nation::Wales)),
         english,
+        layers.clone(),
+        Arc::default(),
     )
     .await;
     let wales = if wales_is_up {
-        Some(wales(&keys, dir.path(), &english_address.to_string(), welsh, on_deadline).await)
+        let address = english_address.to_string();
+        Some(wales(&keys, dir.path(), &address, welsh, on_deadline, layers.clone()).await)
     } else {
         None
     };
@@ -169,7 +185,9 @@ async fn a_far_cell_that_is_away_loses_nothing() {
     cells.england.until(id, State::Routed).await;
     let listener = TcpListener::bind(cells.wales_address).await.unwrap();
     let address = cells.england.address.clone();
-    cells.wales = Some(wales(&cells.keys, cells.dir.path(), &address, listener, OnDeadline::Return).await);
+    cells.wales = Some(
+        wales(&cells.keys, cells.dir.path(), &address, listener, OnDeadline::Return, Layers::default()).await,
+    );
     cells.england.until(id, State::Carried).await;
     cells.wales.as_ref().unwrap().until(id, State::Routed).await;
 }

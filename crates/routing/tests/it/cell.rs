@@ -124,19 +124,8 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) async fn start(
-        keys: &Keys,
-        nation: Nation,
-        dir: &Path,
-        directory: Arc<Directory>,
-        far: Option<(&str, Nation)>,
-        listener: TcpListener,
-    ) -> Self {
-        Self::start_with(keys, nation, dir, directory, far, listener, Layers::default(), Arc::default()).await
-    }
-
     #[expect(clippy::too_many_arguments, reason = "a test world's whole set-up")]
-    pub(crate) async fn start_with(
+    pub(crate) async fn start(
         keys: &Keys,
         nation: Nation,
         dir: &Path,
@@ -391,7 +380,7 @@ impl England {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (nation, path) = (Nation::England, dir.path());
         let known = directory.clone();
-        let cell = Cell::start_with(&keys, nation, path, known, None, listener, layers, cuts).await;
+        let cell = Cell::start(&keys, nation, path, known, None, listener, layers, cuts).await;
         Self { keys, dir, cell, directory }
     }
 }

@@ -7,7 +7,7 @@ use bulkhead_routing::{Layer, Layers};
 use bulkhead_wire::v1::receive_response::Frame;
 use jiff::Timestamp;
 
-use crate::border::two_cells;
+use crate::border::{two_cells, two_cells_asking};
 use crate::cell::{Draft, England, all_always, directory, directory_with};
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
@@ -456,10 +456,8 @@ async fn what_is_being_carried_is_set_aside_at_home_and_the_far_answer_still_cou
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_place_where_the_gate_is_asked_holds_alone() {
-    let all = [Layer::Router, Layer::Sweep, Layer::Offer, Layer::LastFrame];
-    for alone in all {
-        let others = all.into_iter().filter(|layer| *layer != alone);
-        let england = England::start_with(OnDeadline::Return, Layers::without(others)).await;
+    for alone in [Layer::Router, Layer::Sweep, Layer::Offer, Layer::LastFrame] {
+        let england = England::start_with(OnDeadline::Return, only(alone)).await;
         let mut switch = switch(&england);
         switch.cut(from_sender(in_seconds(-60)));
         let id = england.cell.submit(&Draft::new("m1", TO)).await;
@@ -472,6 +470,47 @@ async fn each_place_where_the_gate_is_asked_holds_alone() {
         england.cell.until(id, State::Quarantined).await;
         receiver.no_last_frame().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_place_at_a_border_holds_alone() {
+    for (alone, state) in [(Layer::Courier, State::Quarantined), (Layer::Door, State::Held)] {
+        let cells = two_cells_asking(true, OnDeadline::Return, &only(alone)).await;
+        let wales = cells.wales.as_ref().unwrap();
+        let cut = from_sender(in_seconds(-60));
+        Switch::new(&cells.england.cuts, directory(OnDeadline::Return)).cut(cut.clone());
+        Switch::new(&wales.cuts, directory(OnDeadline::Return)).carried(cut);
+        let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+        let row = cells.england.until(id, state).await;
+        assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(CUT)), "{alone:?}");
+        assert!(wales.ledger.get(&id).unwrap().is_none(), "{alone:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_a_cut_tenant_is_ended_when_nothing_else_asks() {
+    let england = England::start_with(OnDeadline::Return, only(Layer::Streams)).await;
+    let mut receiver = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(id, State::Routed).await;
+    switch(&england).cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    refused(&mut receiver, Code::TenantCut).await;
+    assert!(Sidecar::try_connect(&england.keys, &england.cell, TO, "i").await.is_none());
+    england.cell.until(id, State::Routed).await;
+}
+
+/// The gate is asked there and nowhere else.
+fn only(alone: Layer) -> Layers {
+    let all = [
+        Layer::Router,
+        Layer::Sweep,
+        Layer::Door,
+        Layer::Courier,
+        Layer::Offer,
+        Layer::LastFrame,
+        Layer::Streams,
+    ];
+    Layers::without(all.into_iter().filter(|layer| *layer != alone))
 }
 
 #[tokio::test(flavor = "multi_thread")]
