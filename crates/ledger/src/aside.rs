@@ -13,10 +13,14 @@ use crate::store::View;
 use crate::{AsideCount, Error, Row};
 
 /// What this tenant sent and is free to be set aside.
-pub(crate) fn open_from(view: &View<'_>, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
+pub(crate) fn open_from(
+    view: &View<'_>,
+    origin: &TenantId,
+    cut: Option<&CutId>,
+) -> Result<Vec<ReferralId>, Error> {
     let query = "SELECT id FROM referral INDEXED BY by_origin
-        WHERE origin = ?1 AND settled = 0 AND (open = 1 OR stage = 2) AND state <> 'held'";
-    ids(view, query, [origin.as_str()])
+        WHERE origin = ?1 AND settled = 0 AND (open = 1 OR stage = 2) AND (state <> 'held' OR cut <> ?2)";
+    ids(view, query, params![origin.as_str(), cut.map(CutId::as_str)])
 }
 
 /// What is for this tenant and free to be set aside.

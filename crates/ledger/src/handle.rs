@@ -201,9 +201,10 @@ impl Ledger {
         self.read("asking what waits", |connection| waiting::out(connection, to, lane, skip, limit))
     }
 
-    /// What this tenant sent and is free to be set aside: not handed over, not held already.
-    pub fn open_from(&self, origin: &TenantId) -> Result<Vec<ReferralId>, Error> {
-        self.read("asking what is open", |view| aside::open_from(view, origin))
+    /// What this tenant sent and is free to be set aside: not handed over, not held already, unless for another cut
+    /// than this.
+    pub fn open_from(&self, origin: &TenantId, cut: Option<&CutId>) -> Result<Vec<ReferralId>, Error> {
+        self.read("asking what is open", |view| aside::open_from(view, origin, cut))
     }
 
     /// What this tenant sent and was offered, without an answer.

@@ -103,7 +103,7 @@ impl Sweep {
 
     /// What is open from a tenant that a cut covers.
     async fn sweep_from(&self, cuts: &Cuts, tenant: &TenantId) -> Result<(), Error> {
-        for ids in self.shared.parts.ledger.open_from(tenant)?.chunks(PAGE) {
+        for ids in self.shared.parts.ledger.open_from(tenant, cuts.covers_from(tenant))?.chunks(PAGE) {
             let rows = self.rows(ids)?;
             self.write_all(rows.iter().filter_map(|row| {
                 let asked = provenance_of(row);
@@ -112,7 +112,11 @@ impl Sweep {
                     Answer::DestinationCut(_) => return None,
                     answer => answer,
                 };
-                Some((row, aside(answer, asked.destination.as_ref())?))
+                let event = aside(answer, asked.destination.as_ref())?;
+                // Held for whichever cut, it is held; what is suspect is more than that.
+                let is_again =
+                    row.referral.lifecycle.state() == State::Held && matches!(event, Event::Held { .. });
+                (!is_again).then_some((row, event))
             }))
             .await?;
         }

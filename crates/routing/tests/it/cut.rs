@@ -256,6 +256,21 @@ async fn a_fallback_without_its_hosts_word_or_out_of_hours_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_for_its_receiver_becomes_suspect_when_its_sender_is_cut_off_too() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    switch.cut(cut_of(CUT, FROM, Direction::To, in_seconds(-60)));
+    let tenant = crate::cell::tenant(TO);
+    let draft = Draft { tenant, priority: Priority::Routine, ..Draft::new("m1", FROM) };
+    let id = england.cell.submit(&draft).await;
+    england.cell.until(id, State::Held).await;
+    let second = "england/2";
+    switch.cut(cut_of(second, TO, Direction::From, in_seconds(-60)));
+    let row = england.cell.until(id, State::Quarantined).await;
+    assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(second)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hand_over_without_an_answer_is_unknown_and_offered_again_after_the_restore() {
     let england = England::start(OnDeadline::Return).await;
     let mut switch = switch(&england);
