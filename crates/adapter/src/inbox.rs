@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bulkhead_model::{
-    CaseId, CaseKey, Digest, Envelope, Lane, Payload, ReferralId, ServiceAddress, TenantId,
+    CaseId, CaseKey, Digest, Envelope, Lane, Payload, ReferralId, ServiceAddress, ServiceId, TenantId,
 };
 use bulkhead_wire::v1;
 use bulkhead_wire::v1::outcome::Result as Answered;
@@ -23,7 +23,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::cases::Cases;
 use crate::store::Store;
-use crate::{Delivery, Error};
+use crate::{Delivery, Diverted, Error};
 
 /// Outcomes that a session may lag behind; then it reads all of them again.
 const OUTCOMES: usize = 1024;
@@ -88,6 +88,7 @@ pub(crate) struct Header {
     accepted_at: Timestamp,
     possible_duplicate: bool,
     reply_addresses: Vec<ServiceAddress>,
+    diverted: Option<Diverted>,
 }
 
 impl Header {
@@ -98,11 +99,11 @@ impl Header {
             envelope: envelope_from_wire(offer.envelope.as_ref()?).ok()?,
             accepted_at: time_from_wire(offer.accepted_at?)?,
             possible_duplicate: offer.possible_duplicate,
-            reply_addresses: offer
-                .reply_addresses
-                .iter()
-                .filter_map(|address| address_from_wire("reply_addresses", address).ok())
-                .collect(),
+            reply_addresses: addresses("reply_addresses", &offer.reply_addresses),
+            diverted: match &offer.diverted {
+                Some(diverted) => Some(read_diverted(diverted)?),
+                None => None,
+            },
         })
     }
 
@@ -121,6 +122,20 @@ impl Header {
             case: envelope.case_id.clone().unwrap_or_else(alone),
         }
     }
+}
+
+/// Those that can be read.
+fn addresses(field: &'static str, written: &[v1::ServiceAddress]) -> Vec<ServiceAddress> {
+    written.iter().filter_map(|address| address_from_wire(field, address).ok()).collect()
+}
+
+fn read_diverted(written: &v1::Diversion) -> Option<Diverted> {
+    Some(Diverted {
+        from: ServiceId::parse(&written.from).ok()?,
+        to: ServiceId::parse(&written.to).ok()?,
+        addresses: addresses("to_addresses", &written.to_addresses),
+        code: written.reason.as_ref().map(|reason| reason.code.clone()),
+    })
 }
 
 impl Inbox {
@@ -230,6 +245,7 @@ impl Inbox {
                 possible_duplicate: header.possible_duplicate,
                 attempt: tries + 1,
                 reply_addresses: header.reply_addresses,
+                diverted: header.diverted,
             };
             Some((delivery, tries))
         }))

@@ -48,4 +48,4 @@ pub use mllp_server::{MllpServer, MllpServerSettings};
 pub use notes::Notes;
 pub use settings::{BrokerSettings, InboxSettings, Settings, SpoolSettings};
 pub use submit::{Answer, Resolved, Status, Submission};
-pub use system::{Delivery, LocalSystem, Outcome, Receipt, RefusedLater};
+pub use system::{Delivery, Diverted, LocalSystem, Outcome, Receipt, RefusedLater};

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bulkhead_model::{Digest, Envelope, Payload, Reason, ReferralId, ServiceAddress, State, TenantId};
+use bulkhead_model::{
+    Digest, Envelope, Payload, Reason, ReferralId, ServiceAddress, ServiceId, State, TenantId,
+};
 use jiff::Timestamp;
 
 /// The system beside which the sidecar stands.
@@ -90,6 +92,30 @@ pub struct Delivery {
     pub attempt: u32,
     /// The reply address by every identifier that the directory knows.
     pub reply_addresses: Vec<ServiceAddress>,
+    /// It was for another service.
+    pub diverted: Option<Diverted>,
+}
+
+/// That a referral was for another service, and a service of the local system has taken it over. The message for the
+/// local system is addressed to that one and says so; its content stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diverted {
+    /// The service that its sender addressed.
+    pub from: ServiceId,
+    /// The service of the local system.
+    pub to: ServiceId,
+    /// That one by every identifier that the directory knows.
+    pub addresses: Vec<ServiceAddress>,
+    /// The code of the reason; none: it follows an earlier one of its case.
+    pub code: Option<String>,
+}
+
+impl Diverted {
+    /// For the reader, in one line.
+    pub fn said(&self) -> String {
+        let why = self.code.as_deref().unwrap_or("as the earlier ones of its case");
+        format!("Diverted by Bulkhead: sent to {}, taken over by {} ({why})", self.from, self.to)
+    }
 }
 
 /// A referral that was acknowledged to the local system, on the spool's strength or the broker's, and then refused.

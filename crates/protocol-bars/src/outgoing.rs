@@ -1,6 +1,6 @@
 //! What is posted to the local system for one delivery, and where its content comes from.
 
-use bulkhead_adapter::Delivery;
+use bulkhead_adapter::{Delivery, Diverted};
 use bulkhead_format_bars::accept::Accept;
 use bulkhead_format_bars::headers::content_type;
 use bulkhead_format_bars::{
@@ -11,7 +11,7 @@ use bulkhead_format_hl7::Message;
 use bulkhead_model::{Code, Kind, Nation, Protocol, Reason, ServiceAddress};
 use bulkhead_translation::{
     Item, Original, Party, Remembered, Stamp, Translated, Untranslatable, bars_to_bars, correlation_id,
-    ref_to_bars, request_id,
+    readdress_bars, ref_to_bars, request_id,
 };
 use bytes::Bytes;
 
@@ -24,7 +24,7 @@ pub(crate) struct Known {
     pub(crate) ids: IdMap,
     /// The message that a response, update or cancellation is about.
     pub(crate) about: Option<Remembered>,
-    /// Every address of the service addressed, when it is the local system's own; else those of its services.
+    /// Every address of the local system's service that takes the delivery, as far as the broker says.
     pub(crate) own: Vec<ServiceAddress>,
     /// The service addressed is another tenant's: the referral was diverted.
     pub(crate) diverted: bool,
@@ -75,7 +75,8 @@ impl Outgoing {
         }
         let own = known.own.iter().find_map(dos).or_else(|| config.offers.first().map(|o| o.service.clone()));
         if let (true, Some(own)) = (known.diverted, &own) {
-            readdress(&mut content, own, "of a diverted message");
+            let said = delivery.diverted.as_ref().map(Diverted::said);
+            readdress(&mut content, own, said.as_deref(), "of a diverted message");
         }
         let mut message = read_message(&content.document, config);
         // As in Wales: a web address, which a receiver by the guide cannot compare with its target.
@@ -83,7 +84,7 @@ impl Outgoing {
         if let (true, Protocol::Bars, Some(to)) =
             (nameless, config.dialect.protocol, stated(&delivery.envelope.to))
         {
-            readdress(&mut content, &to, "that names no service");
+            readdress(&mut content, &to, None, "that names no service");
             message = read_message(&content.document, config);
         }
         let target = message
@@ -210,18 +211,10 @@ pub(crate) fn read_message(document: &Document, config: &Config) -> Option<BarsM
 }
 
 /// A message that names a service that is not here, or none: its endpoint becomes the one that takes it.
-fn readdress(content: &mut Content, own: &Identifier, why: &str) {
-    let entries = content.document.root_mut().all_mut("entry");
-    for header in entries.filter_map(|entry| entry.get_mut("resource")) {
-        if header.resource_type() != Some("MessageHeader") {
-            continue;
-        }
-        if let Some(destination) = header.get_mut("destination") {
-            destination.set_text("endpoint", &own.to_string());
-            content.changed = true;
-            content.omissions.push(format!("MessageHeader.destination.endpoint {why}"));
-            return;
-        }
+fn readdress(content: &mut Content, own: &Identifier, said: Option<&str>, why: &str) {
+    if readdress_bars(&mut content.document, &own.to_string(), said) {
+        content.changed = true;
+        content.omissions.push(format!("MessageHeader.destination.endpoint {why}"));
     }
 }
 

@@ -67,6 +67,11 @@ impl BarsSystem {
                 }
             }
         }
+        if let Some(diverted) = &delivery.diverted {
+            known.own = diverted.addresses.clone();
+            known.diverted = true;
+            return Ok(known);
+        }
         let to = bulkhead_format_bars::Identifier {
             system: envelope.to.system().to_owned(),
             value: envelope.to.value().to_owned(),

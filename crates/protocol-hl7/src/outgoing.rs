@@ -6,7 +6,8 @@ use bulkhead_format_hl7::referral::ProcessingId;
 use bulkhead_format_hl7::{Message, Rules};
 use bulkhead_model::{Kind, Nation};
 use bulkhead_translation::{
-    Attach, Item, Original, Party, Remembered, Stamp, Translated, Untranslatable, bars_to_ref, ref_to_ref,
+    Attach, Item, Original, Party, Remembered, Stamp, Translated, Untranslatable, bars_to_ref, readdress_ref,
+    ref_to_ref,
 };
 
 use crate::Config;
@@ -31,6 +32,19 @@ enum Format {
 /// # Errors
 /// What it has no place for, or why it cannot be read.
 pub(crate) fn outgoing(
+    delivery: &Delivery,
+    remembered: Option<Remembered>,
+    own: Nation,
+    config: &Config,
+) -> Result<Outgoing, Untranslatable> {
+    let outgoing = content(delivery, remembered, own, config)?;
+    let Some(diverted) = &delivery.diverted else { return Ok(outgoing) };
+    let (message, replaced) =
+        readdress_ref(&outgoing.message, &receiver(delivery, config), &diverted.said())?;
+    Ok(Outgoing { message, omissions: [outgoing.omissions, replaced].concat() })
+}
+
+fn content(
     delivery: &Delivery,
     remembered: Option<Remembered>,
     own: Nation,
@@ -92,10 +106,7 @@ fn stamp(delivery: &Delivery, remembered: Option<Remembered>, config: &Config) -
     if from.organization.is_none() {
         from.facility = Some(config.own_name.facility.clone());
     }
-    let mut to = Party::of(std::slice::from_ref(&envelope.to));
-    let stated = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
-    to.application = stated(&config.name.application);
-    to.facility = stated(&config.name.facility);
+    let to = receiver(delivery, config);
     let original =
         Original { bytes: delivery.payload.bytes().to_vec(), media_type: envelope.content_type.clone() };
     // The time of acceptance is the same at every attempt, and so is every byte.
@@ -110,6 +121,19 @@ fn stamp(delivery: &Delivery, remembered: Option<Remembered>, config: &Config) -
         Some(remembered) => stamp.about(remembered),
         None => stamp,
     }
+}
+
+/// The local system: as it is configured to be named, and by the address under which it takes this.
+fn receiver(delivery: &Delivery, config: &Config) -> Party {
+    let stated = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+    let (application, facility) = (stated(&config.name.application), stated(&config.name.facility));
+    let Some(diverted) = &delivery.diverted else {
+        let to = Party::of(std::slice::from_ref(&delivery.envelope.to));
+        return Party { application, facility, ..to };
+    };
+    let to = Party::of(&diverted.addresses);
+    let code = to.organization.as_ref().or(to.service.as_ref()).map(|address| address.value().to_owned());
+    Party { application, facility: facility.or(code), ..to }
 }
 
 /// By the content type, else by the first byte.

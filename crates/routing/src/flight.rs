@@ -12,6 +12,7 @@ use tonic::Status;
 use tracing::{Instrument, info_span};
 
 use crate::Error;
+use crate::fallback::diversion;
 use crate::gate::aside;
 use crate::journal::Decided;
 use crate::layers::Layer;
@@ -142,6 +143,7 @@ impl Flight {
             reply_addresses: reply
                 .map(|s| s.identifiers.iter().map(address_to_wire).collect())
                 .unwrap_or_default(),
+            diverted: diversion(&self.waiting.row, &self.to, &directory),
             payload: accepted.payload.into_bytes(),
         }
     }

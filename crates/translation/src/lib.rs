@@ -10,6 +10,7 @@
 //! REF Message   ── read ──> Content ── write ──> BaRS Document        what must be shown and cannot be refuses
 //! REF Message   ─────────── edit ─────────────> REF Message           the whole: `Untranslatable`
 //! BaRS Document ─────────── edit ─────────────> BaRS Document
+//! either    ── edit ──> either                         diverted: the outer address, and where it was for
 //!                   └── audit: every text of the source is in the target, or its item is named
 //! ```
 //!
@@ -32,6 +33,7 @@ mod profile;
 pub mod profiles;
 mod read_bars;
 mod read_ref;
+mod readdressed;
 mod ref_to_bars;
 mod ref_to_ref;
 mod shown;
@@ -54,6 +56,7 @@ pub use ids::{
 pub use must_show::{check_bars, check_ref};
 pub use profile::{Attach, BarsProfile, Place, Profile, Shown, Shows, Target};
 pub use profiles::profile_for;
+pub use readdressed::{readdress_bars, readdress_ref};
 pub use ref_to_bars::ref_to_bars;
 pub use ref_to_ref::ref_to_ref;
 pub use shown::view_of;

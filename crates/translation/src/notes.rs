@@ -21,6 +21,8 @@ pub(crate) const TRANSLATED: &str = "TRANSLATED";
 pub(crate) const ORIGINAL: &str = "ORIGINAL";
 /// A free text, with the path that it was read from.
 pub(crate) const TEXT: &str = "TEXT";
+/// That it was for another service, and from where it came.
+pub(crate) const DIVERTED: &str = "DIVERTED";
 /// The text of an item that has no place.
 pub(crate) const NOT_CARRIED: &str = "NOT-CARRIED";
 

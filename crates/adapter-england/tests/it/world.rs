@@ -152,5 +152,6 @@ pub(crate) fn offer(seed: u64) -> v1::Offer {
         possible_duplicate: false,
         claim: Some(v1::Claim { shard: 3, number: 5, node: "england-1".to_owned() }),
         reply_addresses: Vec::new(),
+        diverted: None,
     }
 }

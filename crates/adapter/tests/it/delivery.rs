@@ -53,6 +53,35 @@ async fn a_delivery_from_offer_to_acknowledgement() {
 }
 
 #[tokio::test]
+async fn for_whom_it_was_is_known_also_after_a_restart() {
+    let mut world = World::new().await;
+    world.system.answers([down()]);
+    let sidecar = world.connected().await;
+    let mut stream = world.broker.stream().await;
+    let diverted = v1::Diversion {
+        from: "wales/wast-111-triage".into(),
+        to: "wales/cardiff-ooh".into(),
+        to_addresses: vec![v1::ServiceAddress { system: "urn:x".into(), value: "7A4BV".into() }],
+        reason: Some(v1::Reason { code: "DESTINATION_CUT".into(), text: "cut off".into() }),
+    };
+    let offer = v1::Offer { diverted: Some(diverted), ..offer("m1", 1, None) };
+    stream.deliver(&offer).await;
+    stream.outcome().await;
+    until("it is offered", || !world.system.deliveries().is_empty()).await;
+    sidecar.stop().await;
+    let sidecar = world.connected().await;
+    until("it is offered again", || world.system.deliveries().len() > 1).await;
+    for delivery in world.system.deliveries() {
+        let diverted = delivery.diverted.unwrap();
+        assert_eq!(diverted.addresses[0].value(), "7A4BV");
+        let said = "Diverted by Bulkhead: sent to wales/wast-111-triage, taken over by wales/cardiff-ooh \
+                    (DESTINATION_CUT)";
+        assert_eq!(diverted.said(), said);
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn without_its_last_frame_an_offer_counts_for_nothing() {
     let mut world = World::new().await;
     let sidecar = world.connected().await;

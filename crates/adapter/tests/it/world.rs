@@ -174,5 +174,6 @@ pub(crate) fn offer(message_id: &str, attempt: u32, case: Option<&str>) -> v1::O
         possible_duplicate: false,
         claim: Some(v1::Claim { shard: 3, number: 5, node: "wales-1".to_owned() }),
         reply_addresses: Vec::new(),
+        diverted: None,
     }
 }

@@ -6,6 +6,7 @@ mod cut;
 mod cut_campaign;
 mod dev;
 mod directory;
+mod fallback;
 mod kafka;
 mod kill_campaign;
 mod ledger_copy;

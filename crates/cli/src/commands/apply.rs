@@ -52,6 +52,8 @@ pub(crate) struct Planned {
     pub(crate) file: String,
     /// In the order of tables and ids; empty when nothing differs.
     pub(crate) changes: Vec<Change>,
+    /// What fits together and does nothing, in words.
+    pub(crate) idle: Vec<String>,
 }
 
 /// An entry of the directory that differs.
@@ -88,7 +90,8 @@ impl Apply {
         let plan = desk.cell.command(async |mut client| client.plan_directory(request.clone()).await).await;
         let plan = plan.map_err(|trouble| desk.failed(trouble))?;
         let changes = plan.changes.iter().map(Change::of).collect();
-        let planned = Planned { desk: desk.desked(), file: self.file.display().to_string(), changes };
+        let (file, idle) = (self.file.display().to_string(), plan.idle);
+        let planned = Planned { desk: desk.desked(), file, changes, idle };
         match screen.output() {
             Output::Text => screen.data(&text(&planned, screen.paint())),
             Output::Json | Output::Jsonl if self.plan || planned.changes.is_empty() => screen.json(&planned),
@@ -107,8 +110,11 @@ impl Apply {
 
 fn text(planned: &Planned, paint: Paint) -> String {
     let mut text = planned.desk.banner(paint);
+    let notes = planned.idle.iter().map(|said| format!("  {}\n", paint.warn(&plain(said))));
+    let notes: String = notes.collect();
     if planned.changes.is_empty() {
-        return text + &format!("{}: nothing differs from what is in force\n", plain(&planned.file));
+        text.push_str(&format!("{}: nothing differs from what is in force\n", plain(&planned.file)));
+        return text + &notes;
     }
     text.push_str(&format!("{}:\n", plain(&planned.file)));
     for change in &planned.changes {
@@ -121,7 +127,7 @@ fn text(planned: &Planned, paint: Paint) -> String {
         text.push_str(&format!("{}\n", painted(paint, &plain(&format!("  {mark} {name}")))));
         change.lines.iter().for_each(|line| text.push_str(&format!("      {}\n", plain(line))));
     }
-    text
+    text + &notes
 }
 
 #[cfg(test)]
@@ -145,9 +151,11 @@ mod tests {
                 change("added", "tenants", "wales/b", &["supplier = \"meridian\""]),
                 change("removed", "tenants", "wales/gone", &["supplier = \"castell\""]),
             ],
+            idle: vec!["nothing is diverted from wales/s: wales/f does not name it in takes_over".into()],
         };
         insta::assert_snapshot!(text(&planned, Paint::PLAIN));
         planned.changes.clear();
+        planned.idle.clear();
         assert!(
             text(&planned, Paint::PLAIN).ends_with("directory.toml: nothing differs from what is in force\n")
         );

@@ -1,6 +1,6 @@
 //! `PlanDirectory`: what a directory would change, before anybody signs it.
 
-use bulkhead_model::Code;
+use bulkhead_model::{Code, Directory};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::time_to_wire;
 use bulkhead_wire::v1::PlanDirectoryResponse;
@@ -16,9 +16,21 @@ impl Shared {
             let next = authority.next_directory("the file", toml);
             (next, authority.directory_text().clone(), authority.cuts().position)
         });
-        next.map_err(|refused| refusal_of(&refused))?;
+        let next = next.map_err(|refused| refusal_of(&refused))?;
         let unreadable = |error: toml::de::Error| Refusal::new(Code::InvalidEnvelope, error.message());
         let changes = difference(&before, toml).map_err(unreadable)?;
-        Ok(PlanDirectoryResponse { changes, position, now: Some(time_to_wire(Timestamp::now())) })
+        let now = Some(time_to_wire(Timestamp::now()));
+        Ok(PlanDirectoryResponse { changes, position, now, idle: idle(&next) })
     }
+}
+
+/// Fallbacks that are named and have not agreed.
+fn idle(directory: &Directory) -> Vec<String> {
+    let unheard = directory.services().filter(|service| directory.agreed(service).is_none());
+    let named = unheard.filter_map(|service| Some((&service.id, service.fallback.as_ref()?)));
+    named
+        .map(|(service, fallback)| {
+            format!("nothing is diverted from {service}: {fallback} does not name it in takes_over")
+        })
+        .collect()
 }

@@ -1,9 +1,9 @@
 //! What the local system is given, and what its answers mean.
 
-use bulkhead_adapter::{LocalSystem, Outcome, RefusedLater};
+use bulkhead_adapter::{Diverted, LocalSystem, Outcome, RefusedLater};
 use bulkhead_format_bars::outcome::{ErrorKind, IssueType};
 use bulkhead_format_bars::{BarsMessage, MessageKind, Problem, ResponseKind};
-use bulkhead_model::{Code, Reason, State};
+use bulkhead_model::{Code, Reason, ServiceId, State};
 
 use super::local::{Local, Then};
 use super::*;
@@ -151,6 +151,34 @@ async fn a_diverted_message_is_addressed_to_the_service_that_takes_it() {
     let target = bulkhead_format_bars::target::decode(posted.header("nhsd-target-identifier").as_bytes());
     assert!(message.check_target(&target.unwrap(), bulkhead_format_bars::Profile::England).is_ok());
     assert_eq!(message.destination.service.unwrap().value, SENDER);
+}
+
+/// The broker says which of our services takes it, and for whom it was.
+#[tokio::test]
+async fn a_diverted_message_says_where_it_was_for() {
+    let receiver = Receiver::england().await;
+    for syntax in [Syntax::Json, Syntax::Xml] {
+        let mut delivery = request(&sample(56), syntax);
+        delivery.envelope.to = ServiceAddress::parse(&Identifier::dos(RECEIVER).system, RECEIVER).unwrap();
+        let taking = Identifier::dos("2000011148");
+        delivery.diverted = Some(Diverted {
+            from: ServiceId::parse("england/riverside-ooh").unwrap(),
+            to: ServiceId::parse("england/second-desk").unwrap(),
+            addresses: vec![ServiceAddress::parse(&taking.system, &taking.value).unwrap()],
+            code: None,
+        });
+        let outcome = receiver.system.hand_over(&delivery).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        let posted = receiver.local.last();
+        let target = bulkhead_format_bars::target::decode(posted.header("nhsd-target-identifier").as_bytes());
+        assert_eq!(target.unwrap().value, taking.value);
+        let document = Document::read(&posted.body, syntax, &Limits::default()).unwrap();
+        let message = BarsMessage::read(&document).unwrap();
+        assert_eq!(message.destination.service.unwrap().value, taking.value);
+        let said = "Diverted by Bulkhead: sent to england/riverside-ooh, taken over by england/second-desk (as the \
+                    earlier ones of its case)";
+        assert!(String::from_utf8_lossy(&posted.body).contains(said));
+    }
 }
 
 #[tokio::test]

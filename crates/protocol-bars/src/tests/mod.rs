@@ -183,6 +183,7 @@ fn delivery(kind: Kind, message_id: &str, case: &str, content_type: &str, payloa
         possible_duplicate: false,
         attempt: 1,
         reply_addresses: vec![address(RECEIVER)],
+        diverted: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bulkhead_format_hl7::AckCode;
 use bulkhead_model::{Envelope, Kind};
+use bulkhead_wire::v1;
 use bulkhead_wire::v1::outcome::Result as Outcome;
 
 use crate::line::Does;
@@ -32,6 +33,68 @@ async fn byte_for_byte() {
     let (outcome, received) = handed([], &message).await;
     assert_eq!(answer(outcome), "AA");
     assert_eq!(received, [message.as_bytes()]);
+}
+
+/// It was for a service of another tenant.
+fn diverted(message: &str) -> v1::Offer {
+    let address =
+        |system: &str, value: &str| v1::ServiceAddress { system: system.into(), value: value.into() };
+    let diverted = v1::Diversion {
+        from: "northern-ireland/dalriada-ooh".into(),
+        to: "northern-ireland/gp-belfast-inbox".into(),
+        to_addresses: vec![
+            address("https://fhir.nhs.uk/Id/dos-service-id", "9000000502"),
+            address("https://fhir.nhs.uk/Id/ods-organization-code", "Z00100"),
+        ],
+        reason: Some(v1::Reason { code: "DESTINATION_CUT".into(), text: "cut off".into() }),
+    };
+    v1::Offer { diverted: Some(diverted), ..offer(message, Kind::Request, "D1") }
+}
+
+#[tokio::test]
+async fn a_diverted_referral_names_this_system_and_says_where_it_was_for() {
+    let original = referral("M1");
+    for (application, facility, expected) in
+        [("GPSYS", "BELFAST^2.16.1^ISO", "GPSYS|BELFAST^2.16.1^ISO"), ("", "", "BULKHEAD|Z00100")]
+    {
+        let mut world = World::new().await;
+        world.hl7.name.application = application.into();
+        world.hl7.name.facility = facility.into();
+        let sidecar = world.start().await;
+        let mut stream = world.broker.stream().await;
+        let Outcome::Acknowledged(stored) = stream.deliver_and_hear(&diverted(&original)).await else {
+            panic!("it is taken")
+        };
+        assert!(
+            stored.omissions.contains(&"MSH-6 of a diverted message".to_owned()),
+            "{:?}",
+            stored.omissions
+        );
+        sidecar.stop().await;
+        let note = "NTE|2|P|Diverted by Bulkhead: sent to northern-ireland/dalriada-ooh, \
+                    taken over by northern-ireland/gp-belfast-inbox (DESTINATION_CUT)|DIVERTED^address^BULKHEAD\r";
+        let addressed = original.replacen("|BULKHEAD|DALRIADA|", &format!("|{expected}|"), 1);
+        let received = world.peer.received().remove(0);
+        assert_eq!(String::from_utf8_lossy(&received), addressed + note);
+    }
+}
+
+#[tokio::test]
+async fn a_diverted_referral_of_another_version_is_translated_and_addressed() {
+    let original = referral("M1").replacen("|P|2.4", "|P|2.3", 1);
+    let mut world = World::new().await;
+    world.hl7.name.application = "GPSYS".into();
+    let sidecar = world.start().await;
+    let mut stream = world.broker.stream().await;
+    let outcome = stream.deliver_and_hear(&diverted(&original)).await;
+    assert_eq!(answer(outcome), "AA");
+    sidecar.stop().await;
+    let received = String::from_utf8(world.peer.received().remove(0)).unwrap();
+    assert!(received.contains("|GPSYS|Z00100|") && received.contains("|P|2.4"), "{received}");
+    assert!(
+        received.trim_end().lines().next_back().is_some_and(|last| last.contains("|DIVERTED^")),
+        "{received}"
+    );
 }
 
 #[tokio::test]

@@ -197,5 +197,6 @@ pub(crate) fn offer_of(payload: impl Into<Vec<u8>>, envelope: Envelope, tenant: 
         possible_duplicate: false,
         claim: Some(v1::Claim { shard: 3, number: 5, node: "ni-1".to_owned() }),
         reply_addresses: Vec::new(),
+        diverted: None,
     }
 }

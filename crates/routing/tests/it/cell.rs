@@ -88,7 +88,7 @@ pub(crate) fn directory_with(on_deadline: OnDeadline, word: Option<TakesOver>) -
     let service = |id: &str, host: &str, grants: Option<Vec<TenantId>>| Service {
         id: ServiceId::parse(id).unwrap(),
         host: tenant(host),
-        identifiers: vec![],
+        identifiers: vec![ServiceAddress::parse("urn:test", &format!("of {id}")).unwrap()],
         protocol: Protocol::Bars,
         version: "1".into(),
         max_bytes: None,

@@ -227,9 +227,15 @@ async fn a_fallback_takes_what_its_host_has_said_and_later_ones_of_a_case_follow
     england.cell.until(routine, State::Held).await;
 
     let mut fallback = sidecar(&england, FROM).await;
-    for id in [before, later] {
+    for (id, code) in [(before, Some("DESTINATION_CUT")), (later, None)] {
         let offer = fallback.handed_over().await;
         assert_eq!(offer.referral_id, id.to_string());
+        // The bytes are the sender's; who takes them over is told beside them.
+        assert_eq!(offer.envelope.as_ref().unwrap().to.as_ref().unwrap().value, TO);
+        let diverted = offer.diverted.clone().unwrap();
+        assert_eq!((&*diverted.from, &*diverted.to), (TO, FROM));
+        assert_eq!(diverted.to_addresses[0].value, "of england/sender");
+        assert_eq!(diverted.reason.as_ref().map(|reason| &*reason.code), code);
         fallback.acknowledged(&offer).await;
     }
     fallback.nothing_comes().await;
