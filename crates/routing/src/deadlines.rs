@@ -5,7 +5,7 @@ use bulkhead_log::{Pointer, Record, Topic};
 use bulkhead_model::{Answer, Code, Due, Event, OnDeadline, Place, Reason, ServiceId, Verdict, due};
 use bulkhead_process::Drain;
 use bulkhead_wire::record::Out;
-use bulkhead_wire::topics;
+use bulkhead_wire::{Accepted, topics};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tracing::warn;
@@ -16,6 +16,7 @@ use crate::gate::provenance_of;
 use crate::journal::Decided;
 use crate::owner::Shared;
 use crate::router::custodian;
+use crate::sweep::original;
 
 /// How many are looked at in one round; the most overdue first.
 const ROUND: usize = 256;
@@ -88,7 +89,8 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// Appends the bytes to the fallback's compartment; the event that makes them count is the caller's.
+/// Appends the bytes to the fallback's compartment; the event that makes them count is the caller's. One that was set
+/// aside before it was decided where it goes has its bytes in its sender's `in` alone.
 pub(crate) async fn divert(
     shared: &Shared,
     row: &Row,
@@ -97,16 +99,13 @@ pub(crate) async fn divert(
 ) -> Result<Option<Event>, Error> {
     let directory = shared.directory();
     let Some(service) = directory.service(to) else { return Ok(None) };
-    let Some(place) = row.referral.lifecycle.bytes() else { return Ok(None) };
-    let partition = Topic::new(&place.topic)?.partition(place.partition);
-    let found = shared.parts.log.read_at(&[Pointer { partition, offset: place.offset }]).await?;
-    let Some(entry) = found.into_iter().next().flatten() else {
-        return Err(Error::BytesMissing { id: row.id });
+    let Some(claim) = shared.journal.held(custodian(row)) else { return Ok(None) };
+    let accepted = match row.referral.lifecycle.bytes() {
+        Some(place) => Some(routed(shared, row, place).await?),
+        None => original(shared, row).await?,
     };
-    let Ok(mut out) = Out::decode(entry.record.value) else { return Err(Error::BytesMissing { id: row.id }) };
-    if let Some(claim) = shared.journal.held(custodian(row)) {
-        out.claim = claim;
-    }
+    let Some(accepted) = accepted else { return Ok(None) };
+    let out = Out { accepted, claim };
     let topic = topics::outward(&service.host);
     let lane = row.effective_lane.partition();
     let record = Record { key: Bytes::copy_from_slice(row.id.as_bytes()), value: out.encode() };
@@ -114,4 +113,15 @@ pub(crate) async fn divert(
     shared.config.crash.bytes_are_durable();
     let bytes = Place { topic, partition: lane, offset };
     Ok(Some(Event::Diverted { to: service.host.clone(), service: service.id.to_string(), bytes, reason }))
+}
+
+/// The record that a decision has appended.
+async fn routed(shared: &Shared, row: &Row, place: &Place) -> Result<Accepted, Error> {
+    let partition = Topic::new(&place.topic)?.partition(place.partition);
+    let found = shared.parts.log.read_at(&[Pointer { partition, offset: place.offset }]).await?;
+    let record = found.into_iter().next().flatten().map(|entry| Out::decode(entry.record.value));
+    match record {
+        Some(Ok(out)) => Ok(out.accepted),
+        Some(Err(_)) | None => Err(Error::BytesMissing { id: row.id }),
+    }
 }

@@ -271,7 +271,7 @@ impl Sweep {
         }
         let Some(claim) = self.shared.journal.held(custodian(row)) else { return Ok(false) };
         let event = if row.referral.lifecycle.waits_undecided() {
-            let Some(accepted) = self.original(row).await? else { return Ok(false) };
+            let Some(accepted) = original(&self.shared, row).await? else { return Ok(false) };
             let decision = decision(&self.shared, &accepted, row.facts.predecessor, cuts)?;
             if matches!(decision, Decision::Quarantine { .. } | Decision::Hold { .. }) {
                 return Ok(false);
@@ -301,23 +301,23 @@ impl Sweep {
         }
         Ok(())
     }
+}
 
-    /// The record of the sender's `in`.
-    async fn original(&self, row: &Row) -> Result<Option<Accepted>, Error> {
-        let Some(source) = &row.source else { return Ok(None) };
-        let partition = Topic::new(&source.topic)?.partition(source.partition);
-        let found = self.shared.parts.log.read_at(&[Pointer { partition, offset: source.offset }]).await?;
-        let Some(entry) = found.into_iter().next().flatten() else {
-            return Err(Error::BytesMissing { id: row.id });
-        };
-        let mut accepted = match In::decode(entry.record.value) {
-            Ok(In::Accepted(accepted)) => accepted,
-            Ok(In::Carried(carried)) => carried.accepted,
-            Ok(In::Withdrawal(_) | In::Report(_)) | Err(_) => return Ok(None),
-        };
-        accepted.accepted_at.get_or_insert(entry.at);
-        Ok(Some(accepted))
-    }
+/// The record of the sender's `in`.
+pub(crate) async fn original(shared: &Shared, row: &Row) -> Result<Option<Accepted>, Error> {
+    let Some(source) = &row.source else { return Ok(None) };
+    let partition = Topic::new(&source.topic)?.partition(source.partition);
+    let found = shared.parts.log.read_at(&[Pointer { partition, offset: source.offset }]).await?;
+    let Some(entry) = found.into_iter().next().flatten() else {
+        return Err(Error::BytesMissing { id: row.id });
+    };
+    let mut accepted = match In::decode(entry.record.value) {
+        Ok(In::Accepted(accepted)) => accepted,
+        Ok(In::Carried(carried)) => carried.accepted,
+        Ok(In::Withdrawal(_) | In::Report(_)) | Err(_) => return Ok(None),
+    };
+    accepted.accepted_at.get_or_insert(entry.at);
+    Ok(Some(accepted))
 }
 
 /// Another nation's door refused it for a cut.

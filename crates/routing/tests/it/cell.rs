@@ -356,6 +356,11 @@ impl England {
         Self::open(keys, dir, directory, layers, Arc::default()).await
     }
 
+    /// The same, which will know that directory when it starts again.
+    pub(crate) fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
+    }
+
     /// It knows the same cuts as before.
     pub(crate) async fn restart(self) -> Self {
         self.restart_with(|_| {}).await

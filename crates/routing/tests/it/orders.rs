@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bulkhead_model::{
-    Direction, Lifecycle, Moment, OnDeadline, OperatorId, Order, Ordered, ReferralId, State,
+    Direction, Lifecycle, Moment, OnDeadline, OperatorId, Order, Ordered, Priority, ReferralId, State,
+    TakesOver,
 };
+use bulkhead_routing::Layers;
 use jiff::Timestamp;
 
-use crate::cell::{Draft, England, directory};
+use crate::cell::{Draft, England, all_always, directory, directory_with};
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
 
@@ -26,6 +28,12 @@ fn order(england: &England, ordered: Ordered, referral: ReferralId, at: Timestam
             note: "phoned".into(),
         });
     });
+}
+
+async fn sidecar(england: &England, tenant: &str) -> Sidecar {
+    let sidecar = Sidecar::connect(&england.keys, &england.cell, tenant, "i").await;
+    sidecar.grant(16, 1).await;
+    sidecar
 }
 
 /// Held, because a cut covers its sender and it is not suspect.
@@ -82,8 +90,7 @@ async fn what_is_rejected_in_quarantine_never_goes_on() {
     order(&england, Ordered::Rejected(cut_id(CUT)), suspect, Timestamp::now());
     england.cell.until(suspect, State::Rejected).await;
     switch.withdraw(CUT, Timestamp::now());
-    let mut receiver = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
-    receiver.grant(16, 1).await;
+    let mut receiver = sidecar(&england, TO).await;
     assert_eq!(receiver.handed_over().await.referral_id, other.to_string());
     receiver.nothing_comes().await;
 }
@@ -99,4 +106,44 @@ async fn an_order_is_about_what_was_set_aside_when_it_was_given() {
     order(&england, Ordered::Handled, other, Timestamp::now());
     england.cell.until(other, State::Returned).await;
     england.cell.until(id, State::Held).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_diverted_by_a_person_alone_and_only_where_the_fallback_takes_it() {
+    let urgent = TakesOver { priorities: Some(vec![Priority::Urgent]), ..all_always() };
+    let closed = directory_with(OnDeadline::Return, Some(urgent));
+    let england = England::start_in(closed.clone(), Layers::default()).await;
+    let routine = |message: &str| Draft { priority: Priority::Routine, ..Draft::new(message, TO) };
+    let before = england.cell.submit(&routine("m1")).await;
+    england.cell.until(before, State::Routed).await;
+    Switch::new(&england.cell.cuts, closed).cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
+    england.cell.until(before, State::Held).await;
+    // This one is set aside before it is decided where it goes.
+    let after = england.cell.submit(&routine("m2")).await;
+    england.cell.until(after, State::Held).await;
+    let mut fallback = sidecar(&england, FROM).await;
+    order(&england, Ordered::Divert, before, Timestamp::now());
+    fallback.nothing_comes().await;
+    england.cell.until(before, State::Held).await;
+
+    // Its fallback takes it from now on: that alone moves nothing.
+    let england = england.knowing(directory(OnDeadline::Return)).restart().await;
+    let mut fallback = sidecar(&england, FROM).await;
+    fallback.nothing_comes().await;
+    for (id, message) in [(before, "m1"), (after, "m2")] {
+        england.cell.until(id, State::Held).await;
+        order(&england, Ordered::Divert, id, Timestamp::now());
+        let offer = fallback.handed_over().await;
+        assert_eq!(
+            (&offer.referral_id, &offer.payload[..]),
+            (&id.to_string(), &routine(message).payload[..])
+        );
+        let reason = offer.diverted.clone().unwrap().reason.unwrap();
+        assert!(
+            reason.code == "DESTINATION_CUT" && reason.text.ends_with("diverted by england/duty"),
+            "{reason:?}"
+        );
+        fallback.acknowledged(&offer).await;
+        england.cell.until(id, State::Acknowledged).await;
+    }
 }
