@@ -15,6 +15,7 @@ use clap::Parser;
     after_help = "\
 Example:
   failure-campaign --failures 300 --senders 30
+  failure-campaign --failures 30 --full-disk --clock-off
 
 It starts three brokers of its own, by deploy/kafka/up, and removes them at the end."
 )]
@@ -34,6 +35,14 @@ struct Arguments {
     /// Nodes of each cell beside the first.
     #[arg(long, default_value_t = 2)]
     nodes: usize,
+    /// The disk of a broker is made full too: a tmpfs, which only root may mount. Where that is not permitted the
+    /// report says SKIPPED.
+    #[arg(long)]
+    full_disk: bool,
+    /// The wall clock of a node is set an hour off too, by a library that is compiled for it. Where that is not
+    /// possible the report says SKIPPED.
+    #[arg(long)]
+    clock_off: bool,
     /// The `bulkhead` binary. Without it: the one beside this one.
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -60,6 +69,8 @@ async fn main() -> Result<ExitCode> {
         data_dir,
         senders: arguments.senders,
         nodes: arguments.nodes,
+        full_disk: arguments.full_disk,
+        clock_off: arguments.clock_off,
     };
     let survived = campaign.run().await;
     if !survived.as_ref().is_ok_and(|survived| survived.report.is_good()) {

@@ -2,6 +2,7 @@
 pub mod brokers;
 #[cfg(feature = "campaign")]
 pub mod campaign;
+pub mod disk;
 pub mod history;
 pub mod log_conformance;
 pub mod meddled;

@@ -13,12 +13,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::clock::ClockOff;
+use super::failure::{Failure, Urn};
 use super::node::{self, Kafka, Node};
 use super::senders::Senders;
 use super::world::{Start, World};
@@ -28,6 +31,10 @@ use crate::history::History;
 
 /// Brokers of a campaign.
 const BROKERS: u8 = 3;
+/// What a broker says when its disk is full.
+const NO_SPACE: &str = "No space left on device";
+/// How long it takes at most, under traffic, until it says so.
+const MET: Duration = Duration::from_secs(60);
 
 /// What a failure campaign is told.
 #[derive(Debug, Clone)]
@@ -46,42 +53,10 @@ pub struct FailureCampaign {
     pub senders: u32,
     /// Nodes of each cell beside the first.
     pub nodes: usize,
-}
-
-/// What was made to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
-    /// SIGKILL of a node.
-    NodeKilled,
-    /// SIGSTOP of a node, longer than its lease and sometimes longer than its session, then SIGCONT.
-    NodePaused,
-    /// SIGTERM of a node.
-    NodeStopped,
-    /// SIGKILL of a node, and its ledger deleted.
-    LedgerLost,
-    /// SIGKILL of a broker.
-    BrokerKilled,
-    /// SIGSTOP of a broker, then SIGCONT.
-    BrokerPaused,
-    /// SIGKILL of two brokers: none may acknowledge.
-    TwoBrokersKilled,
-    /// SIGKILL of all of them.
-    AllBrokersKilled,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Failure::NodeKilled => "node killed",
-            Failure::NodePaused => "node paused",
-            Failure::NodeStopped => "node stopped",
-            Failure::LedgerLost => "ledger lost",
-            Failure::BrokerKilled => "broker killed",
-            Failure::BrokerPaused => "broker paused",
-            Failure::TwoBrokersKilled => "two brokers killed",
-            Failure::AllBrokersKilled => "all brokers killed",
-        })
-    }
+    /// The disk of a broker is made full too.
+    pub full_disk: bool,
+    /// The clock of a node is set off by an hour too.
+    pub clock_off: bool,
 }
 
 /// The end of a failure campaign.
@@ -89,6 +64,8 @@ impl fmt::Display for Failure {
 pub struct Survived {
     /// Failures by kind.
     pub failures: BTreeMap<Failure, u32>,
+    /// What was asked for and cannot be done on this machine, with the reason.
+    pub skipped: Vec<String>,
     /// What the history says.
     pub report: Report,
 }
@@ -97,6 +74,7 @@ impl fmt::Display for Survived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failures: Vec<_> = self.failures.iter().map(|(what, count)| format!("{count} {what}")).collect();
         writeln!(f, "failures: {}", failures.join(", "))?;
+        self.skipped.iter().try_for_each(|skipped| writeln!(f, "SKIPPED: {skipped}"))?;
         self.report.fmt(f)
     }
 }
@@ -108,7 +86,16 @@ impl FailureCampaign {
     /// When the world cannot be started or asked, or a node does not come back.
     pub async fn run(&self) -> Result<Survived> {
         let mut random = StdRng::seed_from_u64(self.seed);
-        let brokers = tokio::task::spawn_blocking(|| Brokers::start(BROKERS, &[])).await?;
+        let mut urn = Urn { spare_brokers: self.spare_brokers, ..Urn::default() };
+        let mut skipped = Vec::new();
+        let brokers = self.brokers(&mut urn, &mut skipped).await?;
+        let clock =
+            self.clock_off.then(|| ClockOff::compile(&self.data_dir)).transpose().unwrap_or_else(|why| {
+                skipped.push(format!("{}: {why}", Failure::ClockOff));
+                None
+            });
+        urn.besides.extend(clock.as_ref().map(|_| Failure::ClockOff));
+        skipped.iter().for_each(|skipped| warn(skipped));
         let mut start = Start::new(self.binary.clone(), self.data_dir.clone());
         let prefix = format!("campaign-{}-{}", self.seed, std::process::id());
         let kafka = ["--log", "kafka", "--kafka", brokers.bootstrap(), "--kafka-prefix", &prefix];
@@ -123,11 +110,11 @@ impl FailureCampaign {
         let mut failures = BTreeMap::new();
         for number in 0..self.failures {
             tokio::time::sleep(random.random_range(Duration::from_millis(300)..Duration::from_secs(4))).await;
-            let failure = self.draw(&mut random);
+            let failure = urn.draw(&mut random);
             let chosen = random.random_range(0..nodes.len());
             let chosen = &mut nodes[chosen];
             progress(number, failure, &chosen.name);
-            self.fail(failure, chosen, &brokers, &mut random)
+            self.fail(failure, chosen, &brokers, clock.as_ref(), &mut random)
                 .await
                 .with_context(|| format!("failure {number}, {failure}, at {}", chosen.name))?;
             *failures.entry(failure).or_default() += 1;
@@ -140,27 +127,52 @@ impl FailureCampaign {
             node.stop().await?;
         }
         world.stop().await?;
-        Ok(Survived { failures, report })
+        Ok(Survived { failures, skipped, report })
     }
 
-    fn draw(&self, random: &mut StdRng) -> Failure {
-        let node = [
-            Failure::NodeKilled,
-            Failure::NodeKilled,
-            Failure::NodePaused,
-            Failure::NodePaused,
-            Failure::NodeStopped,
-            Failure::LedgerLost,
-        ];
-        let broker = [
-            Failure::BrokerKilled,
-            Failure::BrokerKilled,
-            Failure::BrokerPaused,
-            Failure::TwoBrokersKilled,
-            Failure::AllBrokersKilled,
-        ];
-        let of = if !self.spare_brokers && random.random_bool(0.35) { &broker[..] } else { &node[..] };
-        of[random.random_range(0..of.len())]
+    /// Starts them, one of them with a disk of its own if its disk is to be made full.
+    async fn brokers(&self, urn: &mut Urn, skipped: &mut Vec<String>) -> Result<Brokers> {
+        if self.full_disk {
+            match tokio::task::spawn_blocking(|| Brokers::start_with_disk(BROKERS, BROKERS)).await? {
+                Ok(brokers) => {
+                    urn.besides.push(Failure::DiskFull);
+                    return Ok(brokers);
+                }
+                Err(why) => {
+                    skipped.push(format!("{}: nothing can be mounted here: {why}", Failure::DiskFull))
+                }
+            }
+        }
+        Ok(tokio::task::spawn_blocking(|| Brokers::start(BROKERS, &[])).await?)
+    }
+
+    /// Has a node work with a clock that is off, and then with a right one, and sees that it was off.
+    async fn set_clock_off(
+        &self,
+        node: &mut Node,
+        variables: Vec<(String, String)>,
+        off: SignedDuration,
+        during: Duration,
+    ) -> Result<()> {
+        node.kill().await?;
+        let before = node.log()?.len();
+        node.variables = variables;
+        let started = node.start(&self.binary).await;
+        node.variables = Vec::new();
+        started?;
+        tokio::time::sleep(during).await;
+        let log = node.log()?;
+        let last = log[before..].lines().rev().find_map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).ok()?["timestamp"]
+                .as_str()?
+                .parse::<Timestamp>()
+                .ok()
+        });
+        let last = last.context("its log has no times")?;
+        let differs = last.duration_since(Timestamp::now()) - off;
+        ensure!(differs.abs() < SignedDuration::from_mins(10), "its clock was not off: it says {last}");
+        node.kill().await?;
+        node.start(&self.binary).await
     }
 
     async fn fail(
@@ -168,6 +180,7 @@ impl FailureCampaign {
         failure: Failure,
         node: &mut Node,
         brokers: &Brokers,
+        clock: Option<&ClockOff>,
         random: &mut StdRng,
     ) -> Result<()> {
         let dead = random.random_range(Duration::from_millis(100)..Duration::from_secs(9));
@@ -205,8 +218,39 @@ impl FailureCampaign {
                 brokers.thaw(broker);
                 Ok(())
             }
+            Failure::DiskFull => fill_disk(brokers, dead).await,
+            Failure::ClockOff => {
+                let off = SignedDuration::from_hours(if random.random_bool(0.5) { 1 } else { -1 });
+                let clock = clock.context("it is drawn only where there is a library for it")?;
+                self.set_clock_off(node, clock.variables(off), off, dead).await
+            }
         }
     }
+}
+
+/// Makes the disk of a broker full until it has met that, leaves it so, makes room and has the broker come back.
+async fn fill_disk(brokers: &Brokers, full: Duration) -> Result<()> {
+    let (broker, disk) = brokers.disk().context("it is drawn only where a broker has a disk of its own")?;
+    disk.fill().map_err(|error| anyhow!(error))?;
+    let begin = Instant::now();
+    while brokers.is_alive(broker) && !brokers.said(broker).contains(NO_SPACE) {
+        if begin.elapsed() > MET {
+            bail!("broker {broker} did not meet its full disk");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(full).await;
+    if brokers.is_alive(broker) {
+        brokers.kill(broker);
+    }
+    disk.make_room().map_err(|error| anyhow!(error))?;
+    revive(brokers, &[], Duration::ZERO).await
+}
+
+/// What was asked for and is not done must be seen.
+#[allow(clippy::print_stderr, reason = "it is for whoever waits for it")]
+fn warn(skipped: &str) {
+    eprintln!("SKIPPED: {skipped}");
 }
 
 /// A long campaign shows that it goes on.

@@ -8,9 +8,11 @@
 //!
 //! A sender sends each message again, with the same id, until it has a definite answer, as a real one does.
 
+mod clock;
 mod cluster;
 pub mod collector;
 mod cycles;
+mod failure;
 mod gather;
 pub mod http;
 mod kills;
@@ -28,8 +30,9 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use cluster::{Failure, FailureCampaign, Survived};
+pub use cluster::{FailureCampaign, Survived};
 pub use cycles::{CutCampaign, Cycled, End, Peril};
+pub use failure::Failure;
 pub use kills::Kill;
 pub use report::Report;
 pub use world::{DevJson, Start, World};

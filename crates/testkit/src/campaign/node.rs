@@ -81,8 +81,10 @@ fn node(
     }
     let settings = dir.join("node.toml");
     fs::write(&settings, text)?;
-    Ok(Node { name: address.name.clone(), http: address.http, dir, settings, child: None })
+    let (name, http, variables) = (address.name.clone(), address.http, Vec::new());
+    Ok(Node { name, http, dir, settings, variables, child: None })
 }
+
 /// A node that is a process of its own.
 pub struct Node {
     /// Its name.
@@ -91,6 +93,8 @@ pub struct Node {
     pub http: SocketAddr,
     dir: PathBuf,
     settings: PathBuf,
+    /// What it is started with in its environment, beside ours.
+    pub variables: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -105,6 +109,7 @@ impl Node {
             .args(["serve", "--config"])
             .arg(&self.settings)
             .env("RUST_LOG", "info")
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -155,6 +160,14 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// What it wrote to its log, start after start.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir.join("log.jsonl"))?)
     }
 
     /// Sends it a signal, by its name without SIG.

@@ -23,6 +23,8 @@ async fn nothing_is_lost_doubled_or_reordered_by_failures_of_nodes_and_brokers()
         data_dir,
         senders: 6,
         nodes: 1,
+        full_disk: false,
+        clock_off: false,
     };
     let survived = campaign.run().await.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
     println!("{survived}");
