@@ -174,7 +174,7 @@ pub fn admit(
 /// What a fallback would have to take now.
 fn wanted(arrival: &Arrival, provenance: &Provenance) -> Wanted {
     let Envelope { kind, priority, .. } = arrival.envelope;
-    Wanted { kind, priority, at: provenance.admitted_at }
+    Wanted { kind, priority, bytes: arrival.payload.len(), at: provenance.admitted_at }
 }
 
 /// What the gate says of a new arrival that may be appended. One that lay in a spool while its sender was cut off is

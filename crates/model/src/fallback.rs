@@ -33,6 +33,8 @@ pub struct Wanted {
     pub kind: Kind,
     /// How soon somebody must look.
     pub priority: Priority,
+    /// How large its document is.
+    pub bytes: usize,
     /// When it would be taken over.
     pub at: Timestamp,
 }
@@ -172,7 +174,7 @@ impl Directory {
 }
 
 /// The service that takes this over for one whose host is cut off or late: agreed, hosted here, open at that time for
-/// such a referral, and itself open for this sender.
+/// such a referral, large enough for it, and itself open for this sender.
 pub fn fallback<'a>(
     asked: &Provenance,
     service: &Service,
@@ -185,6 +187,7 @@ pub fn fallback<'a>(
     let asked = Provenance { destination: Some(fallback.host.clone()), ..asked.clone() };
     let takes = fallback.host.nation() == home
         && fallback.takes_from(&asked.origin)
+        && fallback.max_bytes.is_none_or(|max| wanted.bytes <= max)
         && words.iter().any(|word| word.takes(wanted));
     (takes && cuts.ask(&asked).is_open()).then_some(fallback)
 }
@@ -299,7 +302,7 @@ mod tests {
         ) {
             let from = ServiceId::parse("england/s").unwrap();
             let word = TakesOver { from, kinds: kinds.clone(), priorities: priorities.clone(), hours: None };
-            let takes = word.takes(&Wanted { kind, priority, at: Timestamp::UNIX_EPOCH });
+            let takes = word.takes(&Wanted { kind, priority, bytes: 1, at: Timestamp::UNIX_EPOCH });
             let named = kinds.is_none_or(|all| all.contains(&kind))
                 && priorities.is_none_or(|all| all.contains(&priority));
             prop_assert_eq!(takes, named);

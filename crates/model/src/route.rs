@@ -17,6 +17,8 @@ pub struct Facts<'a> {
     pub tenant: &'a TenantId,
     /// What it asks for.
     pub envelope: &'a Envelope,
+    /// How large its document is.
+    pub bytes: usize,
     /// Where it comes from and when, for the gate.
     pub provenance: &'a Provenance,
     /// Who is who.
@@ -134,7 +136,8 @@ pub fn decide(facts: Facts<'_>) -> Decision {
 fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut: CutId) -> Decision {
     let lane = facts.envelope.lane();
     let reason = Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}", service.id));
-    let wanted = Wanted { kind: facts.envelope.kind, priority: facts.envelope.priority, at: facts.now };
+    let Envelope { kind, priority, .. } = *facts.envelope;
+    let wanted = Wanted { kind, priority, bytes: facts.bytes, at: facts.now };
     match fallback(asked, service, &wanted, facts.home, facts.directory, facts.cuts) {
         Some(fallback) => {
             let (to, service) = (fallback.host.clone(), fallback.id.clone());
@@ -179,6 +182,7 @@ mod tests {
             home,
             tenant: &tenant,
             envelope: &envelope,
+            bytes: 100,
             provenance: &provenance,
             directory: &directory,
             cuts: &cuts,
@@ -249,6 +253,7 @@ mod tests {
             home: Nation::England,
             tenant: &tenant,
             envelope: &envelope,
+            bytes: 100,
             provenance: &provenance,
             directory: &directory,
             cuts: &cuts,
@@ -304,6 +309,11 @@ mod tests {
         assert!(matches!(with(Priority::Emergency, urgent.clone()), Decision::Return(_)));
         assert!(matches!(with(Priority::Routine, urgent), Decision::Hold { .. }));
 
+        let fallback =
+            |max_bytes| Service { max_bytes: Some(max_bytes), ..accepted_by("england/a").unwrap() };
+        assert!(matches!(for_a_cut(Priority::Urgent, Some(fallback(100)), &[]), Decision::Divert { .. }));
+        assert!(matches!(for_a_cut(Priority::Urgent, Some(fallback(99)), &[]), Decision::Return(_)));
+
         let updates = crate::TakesOver { kinds: Some(vec![crate::Kind::Update]), ..takes_over("england/s") };
         assert!(matches!(with(Priority::Urgent, updates), Decision::Return(_)));
     }
@@ -350,6 +360,7 @@ mod tests {
                 home,
                 tenant: &tenant,
                 envelope: &envelope,
+                bytes: 100,
                 provenance: &provenance,
                 directory: &directory,
                 cuts: &Cuts::default(),

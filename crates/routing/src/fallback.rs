@@ -19,7 +19,9 @@ pub(crate) fn taking_over<'a>(
     let service = directory.resolve(&row.facts.envelope.to)?;
     // A more urgent one of its case has lifted it.
     let priority = row.effective_lane.priority();
-    let wanted = Wanted { kind: row.facts.envelope.kind, priority, at: Timestamp::now() };
+    let (kind, bytes) = (row.facts.envelope.kind, row.facts.payload_bytes);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let wanted = Wanted { kind, priority, bytes, at: Timestamp::now() };
     fallback(&provenance_of(row), service, &wanted, shared.home(), directory, cuts).map(|service| &service.id)
 }
 

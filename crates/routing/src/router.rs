@@ -377,6 +377,7 @@ pub(crate) fn decision(
         home: shared.home(),
         tenant: &accepted.tenant,
         envelope: &accepted.envelope,
+        bytes: accepted.payload.len(),
         provenance: &provenance(accepted, None),
         directory: &shared.directory(),
         cuts,
