@@ -135,12 +135,6 @@ pub(super) const TENANTS: [DemoTenant; 8] = [
     },
 ];
 
-/// Who takes over for whom, always and for all: the service whose work it is, and the one that takes it.
-pub(super) const FALLBACKS: [(&str, &str); 2] = [
-    ("england/riverside-ooh", "england/nhs111-north-triage"),
-    ("scotland/lothian-ooh", "scotland/nhs24-hub"),
-];
-
 /// More than a real directory would allow: in a demo world people try things out, and tests cut all the time.
 const CUTS_PER_HOUR: u32 = 100_000;
 
@@ -177,12 +171,6 @@ pub(super) fn directory(public_key: impl Fn(&str) -> String) -> String {
             &format!("protocol = {:?}", protocol.as_str()),
             &format!("version = {version:?}"),
         ]);
-        for (_, to) in FALLBACKS.iter().filter(|(from, _)| *from == service) {
-            table(&[&format!("fallback = {to:?}")]);
-        }
-        for (from, _) in FALLBACKS.iter().filter(|(_, to)| *to == service) {
-            table(&["[[services.takes_over]]", &format!("from = {from:?}")]);
-        }
     }
     for (id, service) in synthetic() {
         let supplier = DRILLS.0;
@@ -228,7 +216,5 @@ mod tests {
         }
         assert_eq!(directory.tenants().filter(|tenant| tenant.synthetic).count(), Nation::ALL.len());
         assert_eq!(directory.services().count(), TENANTS.len() + Nation::ALL.len());
-        let agreed = directory.services().filter(|service| directory.agreed(service).is_some());
-        assert_eq!(agreed.count(), FALLBACKS.len());
     }
 }

@@ -1,31 +1,75 @@
-//! A referral for a service that is cut off arrives at the one that has agreed to take over, addressed to that one.
+//! A fallback is agreed in the directory; then a referral for a service that is cut off arrives at the one that takes
+//! over, addressed to that one.
 
-use crate::support::country;
+use std::fs;
+
+use crate::support::{Country, country};
+
+/// The service, who takes over, and the tenant that hosts each, by nation.
+const AGREED: [[&str; 4]; 2] = [
+    ["scotland/lothian-ooh", "scotland/nhs24-hub", "scotland/ooh-lothian", "scotland/nhs24"],
+    ["england/riverside-ooh", "england/nhs111-north-triage", "england/ooh-riverside", "england/nhs111-north"],
+];
+
+/// The demo world's directory with more at each of these services.
+fn with(country: &Country, more: &[(&str, String)]) -> String {
+    let text = fs::read_to_string(country.dev().data_dir.join("directory.toml")).unwrap();
+    let text = more.iter().fold(text, |text, (service, line)| {
+        let id = format!("[[services]]\nid = \"{service}\"\n");
+        assert!(text.contains(&id), "{service}");
+        text.replacen(&id, &format!("{id}{line}\n"), 1)
+    });
+    let path = country.place.path().join("agreed.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_for_a_cut_service_arrives_where_it_is_taken_over() {
     let country = country().await;
-    for (host, operator) in
-        [("scotland/ooh-lothian", "scotland-duty"), ("england/ooh-riverside", "england-duty")]
-    {
-        let cut = ["cut", host, "--reason", "seen for sale", "--since", "now", "--yes", "--as", operator];
+    for [service, other, host, _] in AGREED {
+        let nation = service.split('/').next().unwrap();
+        let [duty, lead] = ["duty", "lead"].map(|role| format!("{nation}-{role}"));
+        let named = (service, format!("fallback = \"{other}\""));
+        let word = (other, format!("takes_over = [{{ from = \"{service}\" }}]"));
+        let apply = async |file: &str, more: &[&str]| {
+            country.asked(&[&["apply", "-f", file, "--as", &lead], more].concat()).await
+        };
+        let plan = async || {
+            let plan = ["cut", host, "--reason", "look", "--since", "now", "--plan", "--as", &duty];
+            country.asked(&plan).await["plan"].clone()
+        };
+
+        // Named, and not accepted: none.
+        let alone = with(&country, std::slice::from_ref(&named));
+        let idle = apply(&alone, &["--plan"]).await["idle"].clone();
+        assert!(idle[0].as_str().unwrap().contains("does not name it in takes_over"), "{idle}");
+        apply(&alone, &["--yes"]).await;
+        let planned = plan().await;
+        assert_eq!(planned["last_path"][0], service);
+        assert_eq!(planned["tenants"][0]["named_fallbacks"][0]["accepted"], false);
+
+        let agreed = with(&country, &[named, word]);
+        assert_eq!(apply(&agreed, &["--plan"]).await["idle"], serde_json::json!([]));
+        apply(&agreed, &["--yes"]).await;
+        let planned = plan().await;
+        assert_eq!(planned["last_path"], serde_json::json!([]));
+        assert_eq!(planned["tenants"][0]["fallbacks"][0], other);
+        let cut = ["cut", host, "--reason", "seen for sale", "--since", "now", "--yes", "--as", &duty];
         country.asked(&cut).await;
     }
-
-    // HL7 v2: the sender wrote MSH-5 and MSH-6 for the service that is cut off.
-    country.send("scotland/nhs24", "scotland/ooh-lothian").await;
-    country.until_received("scotland/nhs24", 1).await;
-    let message = String::from_utf8_lossy(&country.bytes("scotland/nhs24", 0).await).into_owned();
-    let header: Vec<_> = message.split(['\r', '\n']).next().unwrap().split('|').collect();
-    assert_eq!(header[4..6], ["NHS24", "SB9"], "{header:?}");
-    let said = "sent to scotland/lothian-ooh, taken over by scotland/nhs24-hub (DESTINATION_CUT)|DIVERTED^";
-    assert!(message.contains(said), "{message}");
-
-    // BaRS.
-    country.send("england/nhs111-north", "england/ooh-riverside").await;
-    country.until_received("england/nhs111-north", 1).await;
-    let message = String::from_utf8_lossy(&country.bytes("england/nhs111-north", 0).await).into_owned();
-    let said = "sent to england/riverside-ooh, taken over by england/nhs111-north-triage (DESTINATION_CUT)";
-    assert!(message.contains(said), "{message}");
-    assert!(message.contains("https://fhir.nhs.uk/Id/dos-service-id|2000011147"), "{message}");
+    for [service, other, host, fallback] in AGREED {
+        country.send(fallback, host).await;
+        country.until_received(fallback, 1).await;
+        let message = String::from_utf8_lossy(&country.bytes(fallback, 0).await).into_owned();
+        let said = format!("sent to {service}, taken over by {other} (DESTINATION_CUT)");
+        assert!(message.contains(&said), "{message}");
+        if message.starts_with("MSH") {
+            // The sender wrote MSH-5 and MSH-6 for the service that is cut off.
+            let header: Vec<_> = message.split('\r').next().unwrap().split('|').collect();
+            assert_eq!(header[4..6], ["NHS24", "SB9"], "{header:?}");
+        } else {
+            assert!(message.contains("https://fhir.nhs.uk/Id/dos-service-id|2000011147"), "{message}");
+        }
+    }
 }
