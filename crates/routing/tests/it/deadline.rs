@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bulkhead_model::{OnDeadline, State};
+use bulkhead_model::{Kind, OnDeadline, State, TakesOver};
+use bulkhead_routing::Layers;
 use jiff::Timestamp;
 
-use crate::cell::{Draft, England};
+use crate::cell::{Draft, England, all_always, directory_with};
 use crate::sidecar::Sidecar;
 
 const TO: &str = "england/receiver";
@@ -51,8 +52,21 @@ async fn with_a_fallback_it_is_diverted_and_later_ones_of_its_case_follow() {
     fallback.grant(4, 1).await;
     let offer = fallback.handed_over().await;
     assert_eq!((offer.referral_id.clone(), &offer.payload[..]), (id.to_string(), &first.payload[..]));
+    assert_eq!(offer.diverted.clone().unwrap().reason.unwrap().code, "DEADLINE_PASSED");
     fallback.acknowledged(&offer).await;
     england.cell.until(id, State::Acknowledged).await;
     let offer = fallback.handed_over().await;
     assert_eq!(offer.referral_id, later.to_string());
+    assert_eq!(offer.diverted.clone().unwrap().reason, None, "it follows the first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_fallback_has_not_agreed_to_take_is_given_back() {
+    let word = TakesOver { kinds: Some(vec![Kind::Update]), ..all_always() };
+    let england = England::start_in(directory_with(OnDeadline::Divert, Some(word)), Layers::default()).await;
+    let draft = |message: &str, kind| Draft { deadline: soon(), kind, ..Draft::new(message, TO) };
+    let request = england.cell.submit(&draft("m1", Kind::Request)).await;
+    let update = england.cell.submit(&draft("m2", Kind::Update)).await;
+    england.cell.until(request, State::ReturnPending).await;
+    england.cell.until(update, State::Diverted).await;
 }
