@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -62,8 +63,8 @@ struct State {
     /// What comes now is of before `next` was set anew.
     rewound: bool,
     fault: Option<Error>,
-    /// How often in a row a check found it missing or past its end.
-    suspicions: u32,
+    /// How often in a row a check found it missing or past its end, and when first.
+    suspicions: Option<(u32, Instant)>,
     /// Where it was when a check found that there was more.
     behind: Option<u64>,
 }
@@ -107,7 +108,7 @@ impl Feed {
             retired: false,
             rewound: true,
             fault: None,
-            suspicions: 0,
+            suspicions: None,
             behind: None,
         };
         Arc::new(Self {
@@ -146,7 +147,7 @@ impl Feed {
         }
         let woken = state.queue.is_empty();
         state.next = entry.offset + 1;
-        state.suspicions = 0;
+        state.suspicions = None;
         let bytes = entry.record.bytes() + OVERHEAD;
         state.bytes += bytes;
         state.queue.push_back(entry);
@@ -228,7 +229,7 @@ impl Feed {
 
     /// A check found it in order.
     pub(super) fn trust(&self) {
-        self.state().suspicions = 0;
+        self.state().suspicions = None;
     }
 
     /// Whether it wants more, there is more, and it has not moved since the last time that this was so.
@@ -240,11 +241,12 @@ impl Feed {
     }
 
     /// A check found something wrong. The first time it may be a broker that does not know yet, so only what is
-    /// found `times` in a row is said. True: check again.
-    pub(super) fn suspect(&self, times: u32, fault: Error) -> bool {
+    /// found `times` in a row, over so long, is said. True: check again.
+    pub(super) fn suspect(&self, (times, for_at_least): (u32, Duration), fault: Error) -> bool {
         let mut state = self.state();
-        state.suspicions += 1;
-        if state.suspicions < times {
+        let (before, since) = state.suspicions.unwrap_or((0, Instant::now()));
+        state.suspicions = Some((before + 1, since));
+        if before + 1 < times || since.elapsed() < for_at_least {
             return true;
         }
         state.fault.get_or_insert(fault);
@@ -338,11 +340,12 @@ mod tests {
     #[test]
     fn a_fault_is_said_when_it_stays() {
         let feed = feed(FEED_BYTES);
-        assert!(feed.suspect(2, Error::Closed));
+        assert!(feed.suspect((2, Duration::ZERO), Error::Closed));
         assert_eq!(feed.fault(), None);
         feed.trust();
-        assert!(feed.suspect(2, Error::Closed));
-        assert!(!feed.suspect(2, Error::Closed));
+        assert!(feed.suspect((2, Duration::ZERO), Error::Closed));
+        assert!(feed.suspect((2, Duration::from_hours(1)), Error::Closed), "it is not long enough");
+        assert!(!feed.suspect((2, Duration::ZERO), Error::Closed));
         assert_eq!(feed.fault(), Some(Error::Closed));
         assert_eq!(feed.want(true), Want::Rest);
     }

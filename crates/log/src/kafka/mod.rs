@@ -67,6 +67,8 @@ use crate::{
 
 /// How long brokers that are coming up again may not agree on who leads a partition.
 const RECOVERY: Duration = Duration::from_secs(20);
+/// How long a topic that was seen or made must be missing until it counts as gone.
+const LAG: Duration = Duration::from_secs(10);
 /// How long between two questions meanwhile.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -186,6 +188,11 @@ impl Kafka {
         bounds.await?.ok_or_else(|| Error::UnknownPartition { partition: partition.clone() })
     }
 
+    /// Whether this log has made it, or has seen it.
+    fn is_ensured(&self, topic: &Topic) -> bool {
+        self.inner.ensured.lock().unwrap_or_else(PoisonError::into_inner).contains_key(topic)
+    }
+
     /// Those that were not ensured before, in this shape.
     fn not_ensured(&self, specs: &[TopicSpec]) -> Vec<TopicSpec> {
         let ensured = self.inner.ensured.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,6 +262,10 @@ impl Log for Kafka {
         loop {
             match self.bounds_now(partition).await {
                 Err(Error::Unreachable { .. }) if begin.elapsed() < RECOVERY => sleep(PAUSE).await,
+                // A broker that lags does not know yet what another one made.
+                Err(Error::UnknownTopic { topic }) if self.is_ensured(&topic) && begin.elapsed() < LAG => {
+                    sleep(PAUSE).await;
+                }
                 bounds => return bounds,
             }
         }

@@ -31,10 +31,11 @@ use crate::Error;
 const QUESTIONS: usize = 256;
 /// How long between two looks at what is in doubt.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often in a row a topic must be missing: brokers learn of a new one at different times.
-const MISSING: u32 = 6;
+/// How often in a row, and how long, a topic must be missing: brokers learn of a new one at different times, and on a
+/// machine that has too much to do one of them may take seconds.
+const MISSING: (u32, Duration) = (6, super::LAG);
 /// How often in a row a position must be past the end.
-const PAST: u32 = 2;
+const PAST: (u32, Duration) = (2, Duration::ZERO);
 
 /// Where lanes ask.
 pub(super) struct Scout {
@@ -219,7 +220,13 @@ fn missing(feed: &Feed, partitions: Option<u32>) -> Option<Error> {
     check(&feed.partition, partitions).err()
 }
 
-fn suspect(lane: &Arc<Lane>, feed: Arc<Feed>, times: u32, fault: Error, doubtful: &mut Vec<Arc<Feed>>) {
+fn suspect(
+    lane: &Arc<Lane>,
+    feed: Arc<Feed>,
+    times: (u32, Duration),
+    fault: Error,
+    doubtful: &mut Vec<Arc<Feed>>,
+) {
     if feed.suspect(times, fault) {
         doubtful.push(feed);
     } else {
