@@ -5,6 +5,7 @@ mod caller;
 mod command;
 mod cut;
 mod directory;
+mod diverts;
 mod set_aside;
 mod show;
 

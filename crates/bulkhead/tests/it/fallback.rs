@@ -3,13 +3,15 @@
 
 use std::fs;
 
-use crate::support::{Country, country};
+use crate::support::{Country, country, eventually};
 
 /// The service, who takes over, and the tenant that hosts each, by nation.
 const AGREED: [[&str; 4]; 2] = [
     ["scotland/lothian-ooh", "scotland/nhs24-hub", "scotland/ooh-lothian", "scotland/nhs24"],
     ["england/riverside-ooh", "england/nhs111-north-triage", "england/ooh-riverside", "england/nhs111-north"],
 ];
+
+const URGENT: &str = r#"takes_over = [{ from = "SERVICE", priorities = ["emergency", "urgent"] }]"#;
 
 /// The demo world's directory with more at each of these services.
 fn with(country: &Country, more: &[(&str, String)]) -> String {
@@ -31,7 +33,7 @@ async fn what_is_for_a_cut_service_arrives_where_it_is_taken_over() {
         let nation = service.split('/').next().unwrap();
         let [duty, lead] = ["duty", "lead"].map(|role| format!("{nation}-{role}"));
         let named = (service, format!("fallback = \"{other}\""));
-        let word = (other, format!("takes_over = [{{ from = \"{service}\" }}]"));
+        let word = (other, URGENT.replace("SERVICE", service));
         let apply = async |file: &str, more: &[&str]| {
             country.asked(&[&["apply", "-f", file, "--as", &lead], more].concat()).await
         };
@@ -72,4 +74,41 @@ async fn what_is_for_a_cut_service_arrives_where_it_is_taken_over() {
             assert!(message.contains("https://fhir.nhs.uk/Id/dos-service-id|2000011147"), "{message}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_goes_to_the_fallback_when_a_person_says_so_and_the_fallback_takes_it() {
+    let country = country().await;
+    let [_, [service, other, host, from]] = AGREED;
+    country.send(from, host).await;
+    country.until_received(host, 1).await;
+    let file = country.place.path().join("referral.xml").display().to_string();
+    fs::write(&file, country.bytes(host, 0).await).unwrap();
+    let named = (service, format!("fallback = \"{other}\""));
+    let agree = async |word: String| {
+        let agreed = with(&country, &[named.clone(), (other, word)]);
+        country.asked(&["apply", "-f", &agreed, "--yes", "--as", "england-lead"]).await;
+    };
+    agree(URGENT.replace("SERVICE", service)).await;
+    let cut = ["cut", host, "--reason", "seen for sale", "--since", "now", "--yes", "--as", "england-duty"];
+    country.asked(&cut).await;
+    let send = ["send", &file, "--from", from, "--to", service, "--priority", "routine"];
+    let id = country.asked(&send).await["files"][0]["referral_id"].as_str().unwrap().to_owned();
+    eventually("it is held", async || {
+        let traced = country.asked(&["trace", &id]).await;
+        (traced["referral"]["state"] == "held").then_some(())
+    })
+    .await;
+
+    let divert = ["held", "divert", &id, "--yes", "--as", "england-duty"];
+    let refused = country.bulkhead(&divert).await;
+    assert!(refused.code != 0, "{}", refused.stdout);
+    let why = format!(
+        "no fallback takes any of them now: {other} takes over for {service} only: emergency, urgent"
+    );
+    assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    agree(format!("takes_over = [{{ from = \"{service}\" }}]")).await;
+    assert_eq!(country.received(from).await, Vec::<serde_json::Value>::new());
+    country.asked(&divert).await;
+    country.until_received(from, 1).await;
 }

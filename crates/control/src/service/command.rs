@@ -3,7 +3,7 @@
 
 use bulkhead_model::Code;
 use bulkhead_model::{CutId, Moment, Nation, OperatorId};
-use bulkhead_wire::fact::{Command, SignedFact};
+use bulkhead_wire::fact::{Action, Command, SignedFact};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::{self, CarryFactsRequest, CarryFactsResponse, CommandResponse};
 use bulkhead_wire::{time_from_wire, time_to_wire};
@@ -33,6 +33,9 @@ impl Shared {
             let elsewhere =
                 "this release cannot read it, or it is a cut or a break-glass, which have calls of their own";
             return Err(refuse(Refusal::new(Code::SignatureInvalid, elsewhere)));
+        }
+        if let Some(Command::Order { action: Action::Divert, referrals, .. }) = &command {
+            self.check_divert(referrals).await.map_err(refuse)?;
         }
         let outcome = self.signed_and_settled(caller, &fact, name, &subject).await.map_err(refuse)?;
         let effect = outcome.effect.clone().map_err(|refused| refuse(refusal_of(&refused)))?;
