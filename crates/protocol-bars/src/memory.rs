@@ -7,24 +7,61 @@
 //! | `case`, tenant and case | ids and endpoints of the request | an update or cancellation from HL7 v2 |
 //! | `ids`, tenant and case | our ids and the local system's | an update or cancellation that names the request |
 //! | `request`, id of the ServiceRequest | the ServiceRequest | reading it |
+//! | `handed`, referral id | what was known when its message was made | a repeat with the same bytes |
 //!
 //! All of it is in the kit's notes: durable, and dropped after as many days as ids are remembered.
 
 use bulkhead_adapter::{Error, Notes};
 use bulkhead_format_bars::IdMap;
+use bulkhead_model::{ReferralId, ServiceAddress};
 use bulkhead_translation::Remembered;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::outgoing::Known;
 
 const SENT: &str = "bars-sent";
 const ANSWERED: &str = "bars-answered";
 const CASE: &str = "bars-case";
 const IDS: &str = "bars-ids";
 const REQUEST: &str = "bars-request";
+const HANDED: &str = "bars-handed";
 
 /// Pairs of ids that are kept for one case at most: later ones are left out.
 const MOST_IDS: usize = 4096;
+
+/// What was known of a delivery when its message was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Handed {
+    ids: Vec<(String, String, String)>,
+    about: Option<Remembered>,
+    own: Vec<(String, String)>,
+    diverted: bool,
+}
+
+impl From<&Known> for Handed {
+    fn from(known: &Known) -> Self {
+        let owned = |(kind, ours, theirs): (&str, &str, &str)| (kind.into(), ours.into(), theirs.into());
+        let address = |own: &ServiceAddress| (own.system().to_owned(), own.value().to_owned());
+        Self {
+            ids: known.ids.pairs().map(owned).collect(),
+            about: known.about.clone(),
+            own: known.own.iter().map(address).collect(),
+            diverted: known.diverted,
+        }
+    }
+}
+
+impl From<Handed> for Known {
+    fn from(handed: Handed) -> Self {
+        let mut ids = IdMap::default();
+        handed.ids.iter().for_each(|(kind, ours, theirs)| ids.insert(kind, ours, theirs));
+        // Each was an address when it was written.
+        let own = handed.own.iter().filter_map(|(system, value)| ServiceAddress::parse(system, value).ok());
+        Self { ids, about: handed.about, own: own.collect(), diverted: handed.diverted }
+    }
+}
 
 /// A message that the local system sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +185,15 @@ impl Memory {
             map.insert(kind, ours, theirs);
         }
         self.write(IDS, &pair(tenant, case), &map.pairs().collect::<Vec<_>>()).await
+    }
+
+    /// What was known when the message of that referral was made; none when its bytes went on as they came.
+    pub(crate) async fn handed(&self, referral: &ReferralId) -> Result<Option<Known>, Error> {
+        Ok(self.read::<Handed>(HANDED, &referral.to_string()).await?.map(Known::from))
+    }
+
+    pub(crate) async fn keep_handed(&self, referral: &ReferralId, known: &Known) -> Result<(), Error> {
+        self.write(HANDED, &referral.to_string(), &Handed::from(known)).await
     }
 
     pub(crate) async fn request(&self, id: &str) -> Result<Option<KnownRequest>, Error> {

@@ -36,6 +36,8 @@ pub(crate) struct Outgoing {
     pub(crate) ids: Ids,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    /// The body is not the payload's bytes: it was made here.
+    pub(crate) made: bool,
     /// The body, read.
     pub(crate) document: Document,
     /// What it says; `None` when it is no message that we can read, and is the local system's to judge.
@@ -105,7 +107,8 @@ impl Outgoing {
     ) -> Result<Self, Reason> {
         let Content { document, changed, omissions, origin, ids } = content;
         let syntax = config.dialect.syntax.unwrap_or(document.syntax());
-        let body = match changed || syntax != document.syntax() {
+        let made = changed || syntax != document.syntax();
+        let body = match made {
             false => delivery.payload.bytes().clone(),
             true => Bytes::from(written(&document, syntax)?),
         };
@@ -114,7 +117,7 @@ impl Outgoing {
             Some(message) => request_headers(&ids, target, syntax, &document, message, config),
             None => bare_headers(&ids, target, syntax, config).encode(),
         };
-        Ok(Self { ids, headers, body, document, message, omissions, origin })
+        Ok(Self { ids, headers, body, made, document, message, omissions, origin })
     }
 }
 

@@ -84,14 +84,32 @@ impl BarsSystem {
         Ok(known)
     }
 
-    async fn attempt(&self, delivery: &Delivery, broker: &Broker) -> Outcome {
-        let known = match self.known(delivery, broker).await {
-            Ok(known) => known,
-            Err(error) => return Outcome::Retry { after: BUSY, cause: error.to_string() },
+    /// The message of a delivery, or why there can be none. One that is made here is made of the same each time: a
+    /// repeat has the bytes that the local system may have.
+    async fn outgoing(
+        &self,
+        delivery: &Delivery,
+        broker: &Broker,
+    ) -> Result<Result<Outgoing, Reason>, Error> {
+        let memory = broker.memory();
+        let before = memory.handed(&delivery.id).await?;
+        let is_first = before.is_none();
+        let known = match before {
+            Some(known) => known,
+            None => self.known(delivery, broker).await?,
         };
-        let outgoing = match Outgoing::new(delivery, &known, &self.config) {
-            Ok(outgoing) => outgoing,
-            Err(reason) => return Outcome::Refused(reason),
+        let outgoing = Outgoing::new(delivery, &known, &self.config);
+        if is_first && outgoing.as_ref().is_ok_and(|outgoing| outgoing.made) {
+            memory.keep_handed(&delivery.id, &known).await?;
+        }
+        Ok(outgoing)
+    }
+
+    async fn attempt(&self, delivery: &Delivery, broker: &Broker) -> Outcome {
+        let outgoing = match self.outgoing(delivery, broker).await {
+            Ok(Ok(outgoing)) => outgoing,
+            Ok(Err(reason)) => return Outcome::Refused(reason),
+            Err(error) => return Outcome::Retry { after: BUSY, cause: error.to_string() },
         };
         let heard = match self.client.post(&outgoing.headers, outgoing.body.clone()).await {
             Ok(heard) => heard,

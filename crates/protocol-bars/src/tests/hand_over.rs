@@ -2,7 +2,7 @@
 
 use bulkhead_adapter::{Diverted, LocalSystem, Outcome, RefusedLater};
 use bulkhead_format_bars::outcome::{ErrorKind, IssueType};
-use bulkhead_format_bars::{BarsMessage, MessageKind, Problem, ResponseKind};
+use bulkhead_format_bars::{BarsMessage, IdMap, MessageKind, Problem, ResponseKind};
 use bulkhead_model::{Code, Reason, ServiceId, State};
 
 use super::local::{Local, Then};
@@ -134,6 +134,13 @@ async fn a_cancellation_speaks_of_the_request_by_the_receivers_ids() {
     assert_eq!(BarsMessage::read(&document).unwrap().request.id, theirs);
     let known = receiver.stub.memory.request(&theirs).await.unwrap().unwrap();
     assert!(known.received && known.cancelled.is_some());
+
+    // What was learned since does not change a message that the local system may have.
+    let mut learned = IdMap::default();
+    learned.insert("ServiceRequest", &url.replace("urn:uuid:", ""), "another");
+    receiver.stub.memory.add_ids(delivery.tenant.as_str(), correlation.text(), &learned).await.unwrap();
+    assert!(is_delivered(&receiver.system.hand_over(&delivery).await));
+    assert_eq!(receiver.local.last().body, posted.body);
 }
 
 #[tokio::test]
