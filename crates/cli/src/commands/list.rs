@@ -27,8 +27,8 @@ Examples:
   bulkhead list --tenant wales/ooh-cardiff --state delivered
   bulkhead list --state held --state parked --since 4h --output jsonl
 
-It shows what is most urgent, up to --limit. To see what is behind that, narrow it with --tenant, --state,
---priority or --since; a program asks ListReferrals page by page (page_token).
+It shows what is most urgent, up to --limit. To see what is behind that, narrow it with --tenant,
+--state, --priority or --since; a program asks ListReferrals page by page (page_token).
 
 Exit codes: 0 done; 2 wrong usage; 3 not permitted; 5 cannot reach any cell.";
 
