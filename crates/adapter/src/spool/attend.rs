@@ -224,8 +224,8 @@ impl Spool {
                 }
                 answer
             }
-            Ok(Err(problem)) => Answer::Refused { problem },
-            Err(_) => Answer::Accepted {
+            // A cut of either end, or a node that has not read of it yet, refuses what is new: this is not.
+            Ok(Err(_)) | Err(_) => Answer::Accepted {
                 id: accepted.referral,
                 duplicate: true,
                 state: accepted.state,

@@ -250,9 +250,12 @@ async fn what_was_accepted_is_never_taken_back() {
     sidecar.kit.submit(submission("m1", URGENT)).await;
     sidecar.stop().await;
     let sidecar = world.connected().await;
-    world.broker.memory.on_submit(OnSubmit::Silent);
-    let answer = sidecar.kit.submit(submission("m1", URGENT)).await;
-    assert!(matches!(answer, Answer::Accepted { duplicate: true, .. }), "{answer:?}");
+    // Nor when a cut came since and the broker refuses what is new.
+    for otherwise in [OnSubmit::Silent, OnSubmit::Refuse(Code::DestinationCut)] {
+        world.broker.memory.on_submit(otherwise);
+        let answer = sidecar.kit.submit(submission("m1", URGENT)).await;
+        assert!(matches!(answer, Answer::Accepted { duplicate: true, .. }), "{answer:?}");
+    }
     assert!(world.broker.memory.withdrawn().is_empty());
     sidecar.stop().await;
 }
