@@ -201,8 +201,8 @@ impl Ledger {
         self.read("asking what waits", |connection| waiting::out(connection, to, lane, skip, limit))
     }
 
-    /// What this tenant sent and is free to be set aside: not handed over, not held already, unless for another cut
-    /// than this.
+    /// What this tenant sent and is free to be set aside: not handed over, not held already; with a cut, also what is
+    /// held for another one.
     pub fn open_from(&self, origin: &TenantId, cut: Option<&CutId>) -> Result<Vec<ReferralId>, Error> {
         self.read("asking what is open", |view| aside::open_from(view, origin, cut))
     }

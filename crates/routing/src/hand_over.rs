@@ -72,8 +72,8 @@ pub(crate) struct HandOver {
     again: Vec<Waiting>,
     /// Until then, what a former stream had under way may still become an offer.
     former_until: Instant,
-    /// The cuts by which that was looked at last.
-    seen: Option<Arc<Cuts>>,
+    /// The cuts by which something was kept back when that was looked at last.
+    kept_back_by: Option<Arc<Cuts>>,
     notices: Notices,
     service_notices: ServiceNotices,
     recalls: Recalls,
@@ -98,8 +98,8 @@ impl HandOver {
             open: HashMap::new(),
             not_before: HashMap::new(),
             again: Vec::new(),
-            former_until: Instant::now(),
-            seen: None,
+            former_until: Instant::now() + FORMER,
+            kept_back_by: None,
             work: FuturesUnordered::new(),
         }
     }
@@ -180,17 +180,18 @@ impl HandOver {
     /// the ledger has read it only since; and what a cut kept back may go on when cuts change.
     fn take_up_former_offers(&mut self) -> Result<(), Error> {
         let cuts = self.shared.gate(Layer::Offer);
-        if self.seen.as_ref().is_none_or(|seen| !seen.says_the_same(&cuts)) {
-            self.former_until = Instant::now() + FORMER;
-            self.seen = Some(cuts.clone());
-        }
-        if Instant::now() > self.former_until {
+        let may_go_on = self.kept_back_by.take_if(|by| !by.says_the_same(&cuts)).is_some();
+        if !may_go_on && Instant::now() > self.former_until {
             return Ok(());
         }
         let ledger = &self.shared.parts.ledger;
         let mut left = ledger.unanswered(&self.tenant, &self.inbox)?;
         left.extend(ledger.offered_to(&self.tenant)?);
-        for waiting in left.into_iter().filter(|waiting| cuts.ask(&provenance_of(&waiting.row)).is_open()) {
+        for waiting in left {
+            if !cuts.ask(&provenance_of(&waiting.row)).is_open() {
+                self.kept_back_by = Some(cuts.clone());
+                continue;
+            }
             let is_known = self.open.contains_key(&waiting.id)
                 || self.not_before.contains_key(&waiting.id)
                 || self.again.iter().any(|again| again.id == waiting.id);
@@ -462,6 +463,8 @@ impl HandOver {
         match ended {
             Ended::Flight(id, Handed::Not) => {
                 self.open.remove(&id);
+                // A cut may have stood in its way; which, the next look says.
+                self.kept_back_by.get_or_insert_default();
                 self.any = self.any.saturating_add(u32::from(self.taking));
             }
             Ended::Settled { id, attempt, is_final, counts, retry_after } => {

@@ -2,10 +2,10 @@
 //!
 //! When a cut comes in force each owner sets aside what its ledger has open from the tenant, in whatever compartment
 //! it lies, and sees to what is for it: diverted, given back, or held. Of what was handed over without an answer it says
-//! that nobody knows. When a cut ends, is withdrawn, opens a little or
-//! releases a referral, what the gate lets through goes on, the most urgent first and a few at a time, so that new work
-//! finds its place between. What is past its deadline waits for a person. An event of another owner between looking
-//! and writing makes the sweep's own void, and the next round looks again.
+//! that nobody knows. When a cut ends, is withdrawn, opens a little or releases a referral, what the gate lets through
+//! goes on, the most urgent first and a few at a time, so that new work finds its place between. What is past its
+//! deadline waits for a person. An event of another owner between looking and writing makes the sweep's own void, and
+//! the next round looks again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,13 +51,14 @@ pub(crate) async fn run(shared: Shared, drain: Drain) {
     loop {
         let now = cuts.borrow_and_update().clone();
         let is_news = seen.as_ref().is_none_or(|seen| !seen.says_the_same(&now));
-        if now.all().next().is_some()
-            && let Err(error) = sweep.round(&now, is_news).await
-        {
-            warn!(%error, "a sweep was not finished and begins again");
-        }
-        if is_news {
-            seen = Some(now);
+        let swept = match now.all().next() {
+            Some(_) => sweep.round(&now, is_news).await,
+            None => Ok(()),
+        };
+        match swept {
+            Ok(()) => seen = Some(now),
+            // What is news is news until all of it is done.
+            Err(error) => warn!(%error, "a sweep was not finished and begins again"),
         }
         let changed = async {
             while cuts.changed().await.is_ok() {
@@ -93,17 +94,21 @@ impl Sweep {
             return Ok(());
         }
         // What is suspect for a cut that is over is met by whoever handles it; here once, when it is news.
-        for tenant in cuts.touched().filter(|tenant| is_news || cuts.touches(tenant)) {
-            self.sweep_from(cuts, &tenant).await?;
-            self.sweep_to(cuts, &tenant).await?;
+        for tenant in cuts.touched() {
+            if is_news || cuts.touches(&tenant) {
+                self.sweep_from(cuts, &tenant, is_news).await?;
+                self.sweep_to(cuts, &tenant).await?;
+            }
+            self.say_unknown(cuts, &tenant).await?;
         }
         self.release(cuts).await?;
         self.resume(cuts).await
     }
 
-    /// What is open from a tenant that a cut covers.
-    async fn sweep_from(&self, cuts: &Cuts, tenant: &TenantId) -> Result<(), Error> {
-        for ids in self.shared.parts.ledger.open_from(tenant, cuts.covers_from(tenant))?.chunks(PAGE) {
+    /// What is open from a tenant that a cut covers; what is held for another cut when there is news.
+    async fn sweep_from(&self, cuts: &Cuts, tenant: &TenantId, is_news: bool) -> Result<(), Error> {
+        let another = cuts.covers_from(tenant).filter(|_| is_news);
+        for ids in self.shared.parts.ledger.open_from(tenant, another)?.chunks(PAGE) {
             let rows = self.rows(ids)?;
             self.write_all(rows.iter().filter_map(|row| {
                 let asked = provenance_of(row);
@@ -120,7 +125,7 @@ impl Sweep {
             }))
             .await?;
         }
-        self.say_unknown(cuts, tenant).await
+        Ok(())
     }
 
     /// What was handed over of what is suspect is asked back, and who never got it cannot answer: a person ends that.

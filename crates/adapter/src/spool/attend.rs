@@ -193,7 +193,8 @@ impl Spool {
         }
     }
 
-    /// The broker accepted this message id before: asks where it is now. It is never taken back.
+    /// The broker accepted this message id before: asks where it is now, and says what was known last when nobody can
+    /// tell. It is never taken back.
     async fn repeat(&self, ticket: u64, submission: &Submission, accepted: Accepted, due: Instant) {
         // Nothing of its case needs to wait for it.
         self.entry(ticket, |entry| entry.cancel.cancel());

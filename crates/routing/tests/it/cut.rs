@@ -1,10 +1,7 @@
 //! A cut in a cell at work: what is open is set aside wherever it lies, and goes on only as the cut lets it.
 
-use bulkhead_model::{
-    Code, Direction, Kind, OnDeadline, Priority, ReferralId, Span, State, Step, TakesOver, Word,
-};
+use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, Span, State, Step, TakesOver, Word};
 use bulkhead_routing::{Layer, Layers};
-use bulkhead_wire::v1::receive_response::Frame;
 use jiff::Timestamp;
 
 use crate::border::{two_cells, two_cells_asking};
@@ -13,20 +10,20 @@ use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
 
 const FROM: &str = "england/sender";
-const TO: &str = "england/receiver";
-const CUT: &str = "england/1";
+pub(crate) const TO: &str = "england/receiver";
+pub(crate) const CUT: &str = "england/1";
 
-fn switch(england: &England) -> Switch {
+pub(crate) fn switch(england: &England) -> Switch {
     Switch::new(&england.cell.cuts, directory(OnDeadline::Return))
 }
 
-async fn sidecar(england: &England, tenant: &str) -> Sidecar {
+pub(crate) async fn sidecar(england: &England, tenant: &str) -> Sidecar {
     let sidecar = Sidecar::connect(&england.keys, &england.cell, tenant, "i").await;
     sidecar.grant(16, 1).await;
     sidecar
 }
 
-fn from_sender(since: Timestamp) -> bulkhead_model::Cut {
+pub(crate) fn from_sender(since: Timestamp) -> bulkhead_model::Cut {
     cut_of(CUT, FROM, Direction::Both, since)
 }
 
@@ -274,102 +271,6 @@ async fn what_is_held_for_its_receiver_becomes_suspect_when_its_sender_is_cut_of
     switch.cut(cut_of(second, TO, Direction::From, in_seconds(-60)));
     let row = england.cell.until(id, State::Quarantined).await;
     assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(second)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hand_over_without_an_answer_is_unknown_and_offered_again_after_the_restore() {
-    let england = England::start(OnDeadline::Return).await;
-    let mut switch = switch(&england);
-    let mut receiver = sidecar(&england, TO).await;
-    let id = england.cell.submit(&Draft::new("m1", TO)).await;
-    let offer = receiver.handed_over().await;
-    switch.cut(cut_of(CUT, TO, Direction::Both, in_seconds(-60)));
-    england.cell.until(id, State::Unknown).await;
-    // R15: what a cut tenant says afterwards is no fact.
-    receiver.try_acknowledged(&offer).await;
-    england.cell.until(id, State::Unknown).await;
-    switch.restore(CUT, Timestamp::now());
-    let mut back = Sidecar::connect(&england.keys, &england.cell, TO, "new").await;
-    back.grant(4, 1).await;
-    let again = back.handed_over().await;
-    assert_eq!((again.referral_id.clone(), again.possible_duplicate), (id.to_string(), true));
-    back.acknowledged(&again).await;
-    england.cell.until(id, State::Acknowledged).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_suspect_and_perhaps_handed_over_goes_on_when_a_release_names_it() {
-    let england = England::start(OnDeadline::Return).await;
-    let mut switch = switch(&england);
-    let mut gone = sidecar(&england, TO).await;
-    let id = england.cell.submit(&Draft::new("m1", TO)).await;
-    gone.handed_over().await;
-    drop(gone);
-    switch.cut(from_sender(in_seconds(-60)));
-    let row = england.cell.until(id, State::Unknown).await;
-    assert_eq!(row.referral.lifecycle.cut(), Some(&cut_id(CUT)));
-    // Its inbox has never had it, so it has no answer to the recall.
-    let mut back = sidecar(&england, TO).await;
-    back.no_last_frame().await;
-    switch.restore(CUT, in_seconds(1));
-    back.no_last_frame().await;
-    england.cell.until(id, State::Unknown).await;
-
-    switch.release(CUT, id);
-    let again = back.handed_over().await;
-    assert_eq!((again.referral_id.clone(), again.possible_duplicate), (id.to_string(), true));
-    back.acknowledged(&again).await;
-    england.cell.until(id, State::Acknowledged).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_a_hand_over_counts_when_it_was_called_unknown_meanwhile() {
-    let england = England::start(OnDeadline::Return).await;
-    let mut switch = switch(&england);
-    let mut slow = sidecar(&england, TO).await;
-    let id = england.cell.submit(&Draft::new("m1", TO)).await;
-    let offer = slow.handed_over().await;
-    drop(slow);
-    switch.cut(from_sender(in_seconds(-60)));
-    england.cell.until(id, State::Unknown).await;
-    let back = sidecar(&england, TO).await;
-    back.acknowledged(&offer).await;
-    england.cell.until(id, State::Acknowledged).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_handed_over_is_recalled_or_said_not_to_be() {
-    let england = England::start(OnDeadline::Return).await;
-    let mut switch = switch(&england);
-    let mut receiver = sidecar(&england, TO).await;
-    let mut ids = Vec::new();
-    for message in ["m1", "m2"] {
-        let id = england.cell.submit(&Draft::new(message, TO)).await;
-        let offer = receiver.handed_over().await;
-        receiver.delivered(&offer).await;
-        england.cell.until(id, State::Delivered).await;
-        ids.push(id);
-    }
-    switch.cut(from_sender(in_seconds(-60)));
-    for _ in 0..2 {
-        let recall = loop {
-            if let Frame::Recall(recall) = receiver.frame().await {
-                break recall;
-            }
-        };
-        assert_eq!(recall.cut, CUT);
-        receiver.recall_answered(&recall, recall.referral_id == ids[0].to_string()).await;
-    }
-    england.cell.until(ids[0], State::Quarantined).await;
-    let not_recalled = |id: ReferralId| england.cell.ledger.get(&id).unwrap().unwrap().referral.not_recalled;
-    for _ in 0..500 {
-        if not_recalled(ids[1]) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    assert_eq!((not_recalled(ids[0]), not_recalled(ids[1])), (false, true));
-    england.cell.until(ids[1], State::Delivered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

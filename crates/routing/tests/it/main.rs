@@ -6,6 +6,7 @@ mod cell;
 mod compartment;
 mod cut;
 mod deadline;
+mod half_handed_over;
 mod nodes;
 mod notices;
 mod orders;
