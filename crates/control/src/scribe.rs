@@ -76,8 +76,9 @@ impl Scribe {
         let mut cuts = self.book.cuts();
         let known = async {
             loop {
-                let outcome = self.book.ask(|authority| authority.outcome(&id).cloned());
+                // In this order: what is heard between the two wakes whoever waits below.
                 let is_past = cuts.borrow_and_update().position >= offset;
+                let outcome = self.book.ask(|authority| authority.outcome(&id).cloned());
                 match outcome {
                     Some(outcome) if is_past || outcome.effect.is_ok() => return Some(outcome),
                     Some(_) | None => {}
