@@ -20,6 +20,8 @@ use bulkhead_model::{
 use bulkhead_wire::fact::{self, Action, Command, Header, HeaderScope, SignedFact};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::fact::Seen;
+
 pub use refused::Refused;
 pub use timeline::{Proposal, Timeline, TimelineEntry};
 
@@ -134,8 +136,17 @@ pub struct Authority {
     release_words: HashMap<(CutId, ReferralId), OperatorId>,
     orders: Arc<Vec<Order>>,
     /// What other nations must know: what counts about this nation's own tenants, in order.
-    carriable: Vec<(SignedFact, Moment)>,
+    carriable: Vec<(Carriable, Moment)>,
     timelines: HashMap<CutId, Timeline>,
+}
+
+/// What is carried to other nations.
+#[derive(Debug, Clone)]
+pub(crate) enum Carriable {
+    /// What an operator signed.
+    Signed(SignedFact),
+    /// A restore that was broken off without a person.
+    Abort(Seen),
 }
 
 /// A cut that closes nothing before a second person has confirmed it.
@@ -215,7 +226,7 @@ impl Authority {
     }
 
     /// What other nations must know, behind the first `carried` of it, at most so many.
-    pub(crate) fn carriable(&self, carried: usize, most: usize) -> Vec<(SignedFact, Moment)> {
+    pub(crate) fn carriable(&self, carried: usize, most: usize) -> Vec<(Carriable, Moment)> {
         self.carriable.iter().skip(carried).take(most).cloned().collect()
     }
 
@@ -309,7 +320,7 @@ impl Authority {
     /// a cut of ours what our door does not take.
     fn carry(&mut self, copy: &Copy) {
         if copy.home.is_none() && copy.fact.header().is_ok_and(|header| is_for_others(&header)) {
-            self.carriable.push((copy.fact.clone(), copy.here));
+            self.carriable.push((Carriable::Signed(copy.fact.clone()), copy.here));
         }
     }
 

@@ -1,4 +1,5 @@
-//! Carries what this nation's operators say about its own tenants to every other nation's cell.
+//! Carries to every other nation's cell what this nation's operators say about its own tenants, and what its cell broke
+//! off by itself.
 //!
 //! A far cell keeps what it has, so everything may be carried again: after a restart all of it is. It carries at
 //! once when something new is in the log, and again and again while a far cell does not answer.
@@ -7,15 +8,15 @@ use std::time::Duration;
 
 use bulkhead_model::{Moment, Nation};
 use bulkhead_process::Drain;
-use bulkhead_wire::fact::SignedFact;
-use bulkhead_wire::time_to_wire;
 use bulkhead_wire::v1::control_client::ControlClient;
-use bulkhead_wire::v1::{CarriedFact, CarryFactsRequest, HomePlace};
+use bulkhead_wire::v1::{CarriedAbort, CarriedFact, CarryFactsRequest};
 use tokio::time::timeout;
 use tonic::transport::Channel;
 use tracing::warn;
 
+use crate::authority::Carriable;
 use crate::book::Book;
+use crate::fact::{anomaly_to_wire, home_to_wire};
 
 /// Between two attempts at a far cell that does not answer.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -65,8 +66,9 @@ impl Carrier {
                 }
                 continue;
             }
-            match self.send(node, &facts).await {
-                Ok(()) => carried += facts.len(),
+            let (request, taken) = request_of(self.home, facts);
+            match self.send(node, request).await {
+                Ok(()) => carried += taken,
                 Err(why) => {
                     warn!(to = %self.far.nation, %why, "another nation does not have what was said about our tenants");
                     node += 1;
@@ -76,17 +78,8 @@ impl Carrier {
         }
     }
 
-    async fn send(&self, node: usize, facts: &[(SignedFact, Moment)]) -> Result<(), String> {
+    async fn send(&self, node: usize, request: CarryFactsRequest) -> Result<(), String> {
         let channel = self.far.nodes.get(node % self.far.nodes.len().max(1)).ok_or("it has no node")?;
-        let wire = |(fact, moment): &(SignedFact, Moment)| CarriedFact {
-            fact: Some(fact.to_wire()),
-            home: Some(HomePlace {
-                nation: self.home.to_string(),
-                position: moment.position,
-                at: Some(time_to_wire(moment.at)),
-            }),
-        };
-        let request = CarryFactsRequest { facts: facts.iter().map(wire).collect() };
         let mut client = ControlClient::new(channel.clone());
         match timeout(ANSWER, client.carry(request)).await {
             Ok(Ok(_)) => Ok(()),
@@ -95,3 +88,25 @@ impl Carrier {
         }
     }
 }
+
+/// A call and how much it carries. Aborts are heard behind the facts of their call, so it ends where a fact follows one.
+fn request_of(home: Nation, carriables: Vec<(Carriable, Moment)>) -> (CarryFactsRequest, usize) {
+    let mut request = CarryFactsRequest::default();
+    let mut taken = 0;
+    for (carriable, moment) in carriables {
+        let home = Some(home_to_wire((home, moment)));
+        match carriable {
+            Carriable::Signed(_) if !request.aborts.is_empty() => break,
+            Carriable::Signed(fact) => request.facts.push(CarriedFact { fact: Some(fact.to_wire()), home }),
+            Carriable::Abort(seen) => {
+                request.aborts.push(CarriedAbort { anomaly: Some(anomaly_to_wire(&seen)), home });
+            }
+        }
+        taken += 1;
+    }
+    (request, taken)
+}
+
+#[cfg(test)]
+#[path = "carrier_tests.rs"]
+mod tests;

@@ -29,11 +29,13 @@ pub(crate) enum Fact {
 }
 
 /// What a node saw of a tenant on its way back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) cut: CutId,
     pub(crate) by: OperatorId,
     pub(crate) what: String,
+    /// Where it lies in the log of the nation whose node saw it, when that is another one.
+    pub(crate) home: Option<(Nation, Moment)>,
 }
 
 /// The text of a directory whose digest holds.
@@ -86,11 +88,7 @@ pub(crate) fn signed_record(
         fact: Some(fact.to_wire()),
         node: node.to_owned(),
         taken_at: taken_at.map(time_to_wire),
-        home: home.map(|(nation, moment)| HomePlace {
-            nation: nation.to_string(),
-            position: moment.position,
-            at: Some(time_to_wire(moment.at)),
-        }),
+        home: home.map(home_to_wire),
         audit: None,
     };
     let key = [b"fact/", &fact.id().0[..], b"/", &number].concat();
@@ -98,28 +96,48 @@ pub(crate) fn signed_record(
     Record { key: key.into(), value: record.encode_to_vec().into() }
 }
 
+/// What is appended for what a node saw. Each has a key of its own, so that compacting loses none.
+pub(crate) fn anomaly_record(seen: &Seen, now: Timestamp) -> Record {
+    let key = format!("anomaly/{}/{}/{}", seen.cut, seen.by.name(), now.as_nanosecond());
+    let record =
+        ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Anomaly(anomaly_to_wire(seen))) };
+    Record { key: key.into(), value: record.encode_to_vec().into() }
+}
+
+/// As it lies in a log, or is carried to another nation.
+pub(crate) fn anomaly_to_wire(seen: &Seen) -> AnomalyFact {
+    AnomalyFact {
+        node: seen.by.name().to_owned(),
+        cut_id: seen.cut.to_string(),
+        what: seen.what.clone(),
+        home: seen.home.map(home_to_wire),
+    }
+}
+
+pub(crate) fn home_to_wire((nation, moment): (Nation, Moment)) -> HomePlace {
+    HomePlace { nation: nation.to_string(), position: moment.position, at: Some(time_to_wire(moment.at)) }
+}
+
+fn read_home(home: HomePlace) -> Result<(Nation, Moment), Unreadable> {
+    let nation = home.nation.parse().map_err(|_| Unreadable::Field("home nation"))?;
+    let at = home.at.and_then(time_from_wire).ok_or(Unreadable::Field("home time"))?;
+    Ok((nation, Moment { position: home.position, at }))
+}
+
 /// A node speaks under its own name beside those of people: nation/node.
-fn read_anomaly(wire: AnomalyFact) -> Result<Seen, Unheard> {
+pub(crate) fn read_anomaly(wire: AnomalyFact) -> Result<Seen, Unreadable> {
     let cut = CutId::parse(&wire.cut_id).map_err(|_| Unreadable::Field("cut_id"))?;
     let by = format!("{}/{}", cut.nation(), wire.node);
     let by = OperatorId::parse(&by).map_err(|_| Unreadable::Field("node"))?;
-    Ok(Seen { cut, by, what: wire.what })
+    Ok(Seen { cut, by, what: wire.what, home: wire.home.map(read_home).transpose()? })
 }
 
 fn read_copy(wire: SignedCopy, here: Moment) -> Result<Copy, Unheard> {
-    let home = match wire.home {
-        None => None,
-        Some(home) => {
-            let nation = home.nation.parse().map_err(|_| Unreadable::Field("home nation"))?;
-            let at = home.at.and_then(time_from_wire).ok_or(Unreadable::Field("home time"))?;
-            Some((nation, Moment { position: home.position, at }))
-        }
-    };
     Ok(Copy {
         fact: SignedFact::from_wire(wire.fact.ok_or(Unreadable::Field("fact"))?),
         here,
         taken_at: wire.taken_at.and_then(time_from_wire),
-        home,
+        home: wire.home.map(read_home).transpose()?,
         node: wire.node,
     })
 }

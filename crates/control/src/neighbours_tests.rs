@@ -5,35 +5,15 @@ use std::time::Duration;
 use bulkhead_ledger::{Config as LedgerConfig, Ledger};
 use bulkhead_log::{Embedded, EmbeddedConfig, Log};
 use bulkhead_model::Pulse;
-use bulkhead_transport::{Acceptor, Config, Connections, Credentials, Limits, admit_all};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use bulkhead_transport::Credentials;
 use ring::signature::Ed25519KeyPair;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use super::*;
-use crate::samples::{NATION, cut, directory, operator, tenant};
+use crate::samples::{Ca, NATION, cut, directory, operator, serve, tenant};
 use crate::{Audit, Closer, Follower, Following, Service, ServiceParts, publish_directory};
 
 const SOON: Duration = Duration::from_secs(5);
-
-fn cell() -> Credentials {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let key = KeyPair::generate().unwrap();
-    let ca_pem = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let mut params = CertificateParams::default();
-    params.subject_alt_names = vec![
-        SanType::URI("bulkhead://wales/cell/wales-1".try_into().unwrap()),
-        SanType::DnsName("wales.bulkhead.internal".try_into().unwrap()),
-    ];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().unwrap();
-    let certificate_pem = params.signed_by(&key, &issuer).unwrap().pem();
-    Credentials { ca_pem, certificate_pem, key_pem: key.serialize_pem() }
-}
 
 /// A node that knows the directory and hears nothing more of the log.
 struct Deaf {
@@ -81,18 +61,7 @@ impl Deaf {
         })
         .await
         .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let acceptor = Acceptor::new(Config {
-            node: "wales-2".into(),
-            credentials: credentials.clone(),
-            policy: admit_all(),
-            connections: Connections::new(),
-            limits: Limits::default(),
-        });
-        let incoming = acceptor.unwrap().listen(listener);
-        let serving = bulkhead_transport::server().add_service(service.server());
-        tokio::spawn(async move { serving.serve_with_incoming(incoming).await.unwrap() });
+        let address = serve(&service, "wales-2", credentials).await;
         Self { following, closer, address, log, dir }
     }
 
@@ -138,7 +107,7 @@ fn neighbours(credentials: &Credentials, node: &str, others: &[(&str, &str)]) ->
 
 #[tokio::test]
 async fn a_node_that_hears_nothing_closes_when_it_is_pushed_and_keeps_it() {
-    let credentials = cell();
+    let credentials = Ca::new().cell(NATION);
     let mut deaf = Deaf::start(&credentials).await;
     let neighbours =
         neighbours(&credentials, "wales-1", &[("wales-1", "127.0.0.1:1"), ("wales-2", &deaf.address)]);
@@ -158,7 +127,7 @@ async fn a_node_that_hears_nothing_closes_when_it_is_pushed_and_keeps_it() {
 
 #[tokio::test]
 async fn what_was_taken_before_a_crash_is_in_force_again_and_reaches_the_log() {
-    let credentials = cell();
+    let credentials = Ca::new().cell(NATION);
     let deaf = Deaf::start(&credentials).await;
     let neighbours = neighbours(&credentials, "wales-1", &[("wales-2", &deaf.address)]);
     neighbours.push(&cut(&operator(), 1), Timestamp::now());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_log::{Appended, Log, Partition};
+use bulkhead_log::{Appended, Log, Partition, Record};
 use bulkhead_model::{Moment, Nation};
 use bulkhead_wire::fact::SignedFact;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::Error;
 use crate::authority::Outcome;
 use crate::book::Book;
-use crate::fact::signed_record;
+use crate::fact::{Seen, anomaly_record, signed_record};
 use crate::follow::Control;
 
 /// How long a fact may take to be read back before the caller is told that nobody knows.
@@ -54,10 +54,23 @@ impl Scribe {
         let mut number = [0; 8];
         // Without randomness two copies may share a key, and then one of them may be compacted away.
         let _ = self.random.fill(&mut number);
-        let record = signed_record(fact, &self.node, Timestamp::now(), taken_at, home, number);
-        let topic = || self.partition.topic.to_string();
+        self.write(signed_record(fact, &self.node, Timestamp::now(), taken_at, home, number)).await
+    }
+
+    async fn write(&self, record: Record) -> Result<Appended, Error> {
         let appended = self.log.append(&self.partition, record).await;
-        appended.map_err(|cause| Error::Log { topic: topic(), cause })
+        appended.map_err(|cause| Error::Log { topic: self.partition.topic.to_string(), cause })
+    }
+
+    /// Appends what another nation's cell broke off, and waits until this node has it.
+    pub(crate) async fn settle_abort(&self, seen: &Seen) -> Result<(), Error> {
+        let appended = self.write(anomaly_record(seen, Timestamp::now())).await?;
+        let mut cuts = self.book.cuts();
+        let read = cuts.wait_for(|cuts| cuts.position >= appended.offset);
+        match tokio::time::timeout(READ_BACK, read).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(self.not_read_back(appended.offset)),
+        }
     }
 
     /// Appends one copy and says what became of the fact.
@@ -89,11 +102,11 @@ impl Scribe {
             }
         };
         let outcome = tokio::time::timeout(READ_BACK, known).await.ok().flatten();
-        outcome.ok_or_else(|| Error::NotReadBack {
-            topic: self.partition.topic.to_string(),
-            offset,
-            waited: READ_BACK,
-        })
+        outcome.ok_or_else(|| self.not_read_back(offset))
+    }
+
+    fn not_read_back(&self, offset: u64) -> Error {
+        Error::NotReadBack { topic: self.partition.topic.to_string(), offset, waited: READ_BACK }
     }
 }
 

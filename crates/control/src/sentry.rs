@@ -7,18 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulkhead_log::{Log, Record};
-use bulkhead_model::{CutId, Nation, Stage};
+use bulkhead_log::Log;
+use bulkhead_model::{CutId, Nation, OperatorId, Stage};
 use bulkhead_process::Drain;
-use bulkhead_wire::time_to_wire;
-use bulkhead_wire::v1::{AnomalyFact, ControlRecord, control_record::Fact as WireFact};
 use jiff::Timestamp;
-use prost::Message;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use crate::Error;
 use crate::book::Book;
+use crate::fact::{Seen, anomaly_record};
 use crate::follow::Control;
 
 /// Between two attempts to append.
@@ -90,7 +88,8 @@ impl Sentry {
             metrics::counter!("bulkhead_anomalies_total", "nation" => self.nation.as_str()).increment(1);
         }
         while self.is_on_probation(&anomaly.cut) {
-            match self.log.append(control.partition(), self.record(anomaly)).await {
+            let Some(seen) = self.seen_of(anomaly) else { return };
+            match self.log.append(control.partition(), anomaly_record(&seen, Timestamp::now())).await {
                 Ok(_) => return,
                 Err(cause) => warn!(cut = %anomaly.cut, %cause, "an anomaly is not yet in the log"),
             }
@@ -104,16 +103,9 @@ impl Sentry {
         })
     }
 
-    fn record(&self, anomaly: &Anomaly) -> Record {
-        let now = Timestamp::now();
-        let fact = AnomalyFact {
-            node: self.node.clone(),
-            cut_id: anomaly.cut.to_string(),
-            what: anomaly.what.clone(),
-        };
-        // Each has a key of its own, so that compacting loses none.
-        let key = format!("anomaly/{}/{}/{}", anomaly.cut, self.node, now.as_nanosecond());
-        let record = ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Anomaly(fact)) };
-        Record { key: key.into(), value: record.encode_to_vec().into() }
+    /// In this node's name. A name that is none cannot be: it is in the node's certificate.
+    fn seen_of(&self, anomaly: &Anomaly) -> Option<Seen> {
+        let by = OperatorId::parse(&format!("{}/{}", self.nation, self.node)).ok()?;
+        Some(Seen { cut: anomaly.cut.clone(), by, what: anomaly.what.clone(), home: None })
     }
 }

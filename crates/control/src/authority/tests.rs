@@ -506,6 +506,67 @@ proptest! {
     }
 }
 
+/// As far as England was told of it: every fact with its place in Wales, a minute apart.
+fn as_carried(home: &World, facts: &[SignedFact]) -> World {
+    let mut far = World::of(Nation::England);
+    for (n, fact) in facts.iter().enumerate() {
+        let n = i64::try_from(n).unwrap() + 1;
+        let place = |minute| Moment { position: u64::try_from(n).unwrap(), at: at(minute) };
+        let copy = Copy {
+            fact: fact.clone(),
+            here: place(n + 30),
+            taken_at: None,
+            home: Some((home.authority.nation(), place(n))),
+            node: "england-1".into(),
+        };
+        let judged = far.authority.hear(&copy);
+        assert!(matches!(judged, Judged::Counts(_)), "{judged:?}");
+    }
+    far
+}
+
+#[test]
+fn the_home_cells_abort_closes_what_another_nation_has_open_and_does_nothing_else() {
+    let (mut home, mut facts) = (World::new(), Vec::new());
+    let scope = Some("wales/wast-111");
+    let mut say = |home: &mut World, who: &str, command: Command| {
+        let fact = home.sign(who, scope, command);
+        let judged = home.append(&fact);
+        facts.push(fact);
+        judged
+    };
+    let Judged::Counts(Effect::Closed(id)) = say(&mut home, "wales/duty", cut()) else { panic!() };
+    say(&mut home, "wales/duty", propose(&id));
+    let proposal = home.authority.timeline(&id).unwrap().proposal.clone().unwrap().fact;
+    say(&mut home, "wales/lead", Command::Approve { cut: id.clone(), proposal });
+    let canary = Advance::Canary { with: vec![TenantId::parse("wales/ooh").unwrap()] };
+    for step in [canary, Advance::Limited { per_minute: 10 }, Advance::Full] {
+        say(&mut home, "wales/duty", advance(&id, step));
+    }
+    let seen = |home: Nation, position| crate::fact::Seen {
+        cut: id.clone(),
+        by: operator_id("wales/wales-1"),
+        what: "300 in a minute".into(),
+        home: Some((home, Moment { position, at: at(20) })),
+    };
+    let check = |known: usize, seen: &crate::fact::Seen, closes: bool| {
+        let mut far = as_carried(&home, &facts[..known]);
+        let stage = |far: &World| far.authority.cuts().course(&id).map(|course| course.stage());
+        let before = stage(&far);
+        let here = Moment { position: 40, at: at(40) };
+        assert_eq!(far.authority.hear_anomaly(seen, here).is_some(), closes, "after {known} facts: {seen:?}");
+        assert_eq!(stage(&far), if closes { Some(bulkhead_model::Stage::InForce) } else { before });
+        assert_eq!(far.authority.hear_anomaly(seen, here), None, "a copy");
+    };
+    // Cut, proposed, approved, canary, limited, restored.
+    for (known, closes) in [(1, false), (2, false), (3, false), (4, true), (5, true), (6, false)] {
+        check(known, &seen(Nation::Wales, 20), closes);
+    }
+    check(5, &seen(Nation::Wales, 5), false);
+    check(5, &seen(Nation::England, 20), false);
+    check(5, &seen(Nation::Scotland, 20), false);
+}
+
 #[test]
 fn what_floods_its_door_on_probation_is_closed_again_and_nothing_else_is() {
     let mut world = World::new();
@@ -514,6 +575,7 @@ fn what_floods_its_door_on_probation_is_closed_again_and_nothing_else_is() {
         cut: id.clone(),
         by: operator_id("wales/wales-2"),
         what: "300 new referrals in a minute, and 10 are allowed".into(),
+        home: None,
     };
     let hear = |world: &mut World| {
         world.position += 1;

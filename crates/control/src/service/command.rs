@@ -5,7 +5,7 @@ use bulkhead_model::Code;
 use bulkhead_model::{CutId, Moment, Nation, OperatorId};
 use bulkhead_wire::fact::{Action, Command, SignedFact};
 use bulkhead_wire::status::Refusal;
-use bulkhead_wire::v1::{self, CarryFactsRequest, CarryFactsResponse, CommandResponse};
+use bulkhead_wire::v1::{self, CarriedAbort, CarryFactsRequest, CarryFactsResponse, CommandResponse};
 use bulkhead_wire::{time_from_wire, time_to_wire};
 use jiff::Timestamp;
 
@@ -14,6 +14,7 @@ use super::{Shared, unavailable};
 use crate::account;
 use crate::audit::Note;
 use crate::authority::{Copy, Effect, Judged, Outcome, Refused};
+use crate::fact::read_anomaly;
 
 impl Shared {
     pub(super) async fn command(
@@ -143,7 +144,45 @@ impl Shared {
             }
             durable += 1;
         }
+        for carried in request.aborts {
+            durable += u32::from(self.abort_carried(nation, carried).await?);
+        }
         Ok(CarryFactsResponse { durable })
+    }
+
+    /// A restore that the calling nation's cell broke off by itself. No person signed it: that cell's word is enough to
+    /// close our border to a tenant of its own cut, and does nothing else.
+    async fn abort_carried(&self, nation: Nation, carried: CarriedAbort) -> Result<bool, Refusal> {
+        let invalid = |why: &str| Refusal::new(Code::SignatureInvalid, why);
+        let mut anomaly = carried.anomaly.ok_or_else(|| invalid("there is nothing that a node saw"))?;
+        anomaly.home = carried.home;
+        let seen = read_anomaly(anomaly).map_err(|error| invalid(&error.to_string()))?;
+        let note = Note {
+            phase: "heard",
+            who: seen.by.to_string(),
+            command: "automatic abort".into(),
+            subject: seen.cut.to_string(),
+            detail: seen.what.clone(),
+            ..Note::default()
+        };
+        if seen.home.is_none_or(|(of, _)| of != nation) || seen.cut.nation() != nation {
+            let refusal =
+                Refusal::new(Code::NotGranted, "a cell breaks off the restores of its own nation only");
+            let (code, detail) = (refusal.code.to_string(), refusal.message.clone());
+            self.parts.audit.note(Note { phase: "refused", who: nation.to_string(), code, detail, ..note });
+            return Err(refusal);
+        }
+        let (is_known, counts) = self.parts.book.ask(|authority| {
+            let here = Moment { position: authority.cuts().position.saturating_add(1), at: Timestamp::now() };
+            let is_known = seen.id(here).is_some_and(|id| authority.outcome(&id).is_some());
+            (is_known, !is_known && authority.clone().hear_anomaly(&seen, here).is_some())
+        });
+        if counts {
+            self.scribe.settle_abort(&seen).await.map_err(|error| unavailable(&error))?;
+            self.parts.audit.note(note);
+        }
+        // What closes nothing any more is not wanted here again.
+        Ok(is_known || counts)
     }
 }
 

@@ -373,6 +373,7 @@ fn control() -> Vec<(&'static str, Record)> {
         node: "england-2".into(),
         cut_id: "england/0123456789ab".into(),
         what: "300 new referrals in a minute, and 20 are allowed".into(),
+        home: None,
     };
     let anomaly = ControlRecord {
         at: Some(time_to_wire(at("2026-03-01T12:00:00Z"))),
