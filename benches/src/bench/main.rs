@@ -75,6 +75,9 @@ enum What {
         /// The `bulkhead` binary. Without it: the one beside this one.
         #[arg(long)]
         binary: Option<PathBuf>,
+        /// Only these failures.
+        #[arg(long, value_enum, value_delimiter = ',', default_values = ["undisturbed", "kill", "term", "stop", "broker"])]
+        kinds: Vec<pauses::Kind>,
     },
     /// What many tenants cost in one cell: memory, idle processor time, and the way to the inbox.
     Tenants {
@@ -226,7 +229,9 @@ async fn main() -> Result<()> {
         Some(What::Within { dir, ins, brokers, node }) => {
             live::apart::within(&dir, &ins, &brokers, &node).await?;
         }
-        Some(What::Pauses { binary }) => pauses::run(beside(binary)?, arguments.rounds).await?,
+        Some(What::Pauses { binary, kinds }) => {
+            pauses::run(beside(binary)?, &kinds, arguments.rounds).await?;
+        }
         Some(What::World { binary, per_second, ask }) => {
             world::run(beside(binary)?, &arguments.dir, per_second, &ask).await?;
         }

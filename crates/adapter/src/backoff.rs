@@ -14,6 +14,11 @@ pub(crate) fn broker(tries: u32) -> Duration {
     pause(Duration::from_millis(100), Duration::from_secs(5), tries)
 }
 
+/// The pause that the broker asks for, and up to half as long again.
+pub(crate) fn asked(after: Duration) -> Duration {
+    after.mul_f64(rand::random_range(1.0..=1.5))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,8 +91,9 @@ struct HungUp;
 impl Session {
     /// Dials the nodes in turn until `stopped`, which comes after the last hand-over of a drain.
     pub(crate) async fn run(mut self, stopped: Drain) {
-        let (mut node, mut failures) = (0, 0);
-        let mut owner: Option<Channel> = None;
+        // Redirects are no failures, unless one follows upon another.
+        let (mut node, mut failures, mut redirects) = (0, 0, 0);
+        let (mut owner, mut asked): (Option<Channel>, Option<Duration>) = (None, None);
         while !stopped.is_started() {
             let began = Instant::now();
             // Safe to cancel: what the broker has not confirmed is repeated on the next stream.
@@ -111,18 +112,24 @@ impl Session {
                     }
                     let problem = self.broker.stream_failed(status);
                     owner = problem.owner.and_then(|address| self.broker.channel_to(&address));
+                    asked = problem.retry_after;
                     problem.message
                 }
             };
             self.condition.unmet(format!("no stream to the broker: {cause}"));
-            failures = if began.elapsed() > LIVED { 0 } else { failures + 1 };
+            if began.elapsed() > LIVED {
+                (failures, redirects) = (0, 0);
+            }
             debug!(tenant = self.tenant, node, cause, "the stream to the broker ended");
-            let pause = match &owner {
-                // The first of several redirects is followed at once.
-                Some(_) if failures <= 1 => Duration::ZERO,
-                _ => backoff::broker(failures),
+            let asked = asked.take();
+            let pause = if owner.is_some() {
+                redirects += 1;
+                if redirects == 1 { Duration::ZERO } else { backoff::broker(redirects) }
+            } else {
+                (failures, redirects) = (failures + 1, 0);
+                node += 1;
+                asked.map_or_else(|| backoff::broker(failures), backoff::asked)
             };
-            node += 1;
             tokio::select! {
                 () = stopped.started() => break,
                 () = tokio::time::sleep(pause) => {}

@@ -11,6 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A node whose newest pulse lies this far behind the newest of all is taken for gone.
 pub const GONE_AFTER: Duration = Duration::from_secs(3);
+/// A node whose newest pulse lies this far behind may still be alive, but is not sent to: its lease has run out or is
+/// about to.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// A node that was renamed or taken away is not remembered for ever.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 /// A clock that is further than this from most others does not decide about deadlines.
@@ -76,12 +79,9 @@ impl Pulses {
         self.alive().find(|heard| heard.pulse.node == name)
     }
 
-    /// Who holds a shard: the highest claim among the living.
-    pub fn owner(&self, shard: u32) -> Option<&Member> {
-        self.alive()
-            .filter_map(|heard| Some((*heard.pulse.claims.get(&shard)?, heard)))
-            .max_by_key(|(number, _)| *number)
-            .map(|(_, heard)| heard)
+    /// Whether somebody who is sent to the node of that name would find it: it is alive and was heard just now.
+    pub fn answers(&self, name: &str) -> Option<&Member> {
+        self.node(name).filter(|heard| is_near(heard.heard_at, self.latest(), SILENT_AFTER))
     }
 
     /// Whether a node's clock is further from most of the others than it may be. It is compared with the log's
@@ -117,12 +117,12 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// A node, its claims, how far its clock is off, when it was heard.
-    type Row<'a> = (&'a str, &'a [(u32, u64)], i64, i64);
+    /// A node, how far its clock is off, when it was heard.
+    type Row<'a> = (&'a str, i64, i64);
 
     fn heard(pulses: &[Row<'_>]) -> Pulses {
         let mut all = Pulses::default();
-        for (node, claims, off, at) in pulses {
+        for (node, off, at) in pulses {
             let pulse = Pulse {
                 node: (*node).to_owned(),
                 address: format!("{node}:1"),
@@ -130,7 +130,7 @@ mod tests {
                 number: 1,
                 position: 0,
                 cuts: [0; 16],
-                claims: claims.iter().copied().collect(),
+                claims: BTreeMap::new(),
                 at: second(at + off),
             };
             all.hear(pulse, second(*at));
@@ -139,18 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_claim_among_the_living_owns_a_shard() {
-        let check = |pulses: &[Row<'_>], expected: Option<&str>| {
-            let all = heard(pulses);
-            assert_eq!(all.owner(4).map(|heard| heard.pulse.node.as_str()), expected, "{pulses:?}");
+    fn a_node_answers_while_it_was_heard_just_now() {
+        let check = |pulses: &[Row<'_>], expected: bool| {
+            assert_eq!(heard(pulses).answers("a").is_some(), expected, "{pulses:?}");
         };
-        check(&[], None);
-        check(&[("a", &[(4, 7)], 0, 0), ("b", &[], 0, 0)], Some("a"));
-        check(&[("a", &[(4, 7)], 0, 0), ("b", &[(4, 8)], 0, 0)], Some("b"));
-        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(4, 8)], 0, 1)], Some("a"));
-        // Its owner has gone silent, and the next has not claimed yet.
-        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(5, 8)], 0, 4)], None);
-        check(&[("a", &[(4, 9)], 0, 0), ("b", &[(4, 8)], 0, 4)], Some("b"));
+        check(&[], false);
+        check(&[("a", 0, 0)], true);
+        check(&[("a", 0, 0), ("b", 0, 1)], true);
+        check(&[("a", 0, 0), ("b", 0, 2)], false);
+        check(&[("a", 0, 0), ("b", 0, 2), ("a", 0, 2)], true);
     }
 
     #[test]
@@ -161,20 +158,19 @@ mod tests {
             assert_eq!(off, expected, "{pulses:?}");
         };
         check(&[], &[]);
-        check(&[("a", &[], 4, 0)], &[]);
-        check(&[("a", &[], 3600, 0)], &["a"]);
-        check(&[("a", &[], -3600, 0), ("b", &[], 0, 0)], &["a"]);
-        check(&[("a", &[], 3600, 0), ("b", &[], 0, 0), ("c", &[], 1, 0)], &["a"]);
+        check(&[("a", 4, 0)], &[]);
+        check(&[("a", 3600, 0)], &["a"]);
+        check(&[("a", -3600, 0), ("b", 0, 0)], &["a"]);
+        check(&[("a", 3600, 0), ("b", 0, 0), ("c", 1, 0)], &["a"]);
         // The log's own clock is the one that is wrong.
-        check(&[("a", &[], 3600, 0), ("b", &[], 3601, 0), ("c", &[], 3602, 0)], &[]);
+        check(&[("a", 3600, 0), ("b", 3601, 0), ("c", 3602, 0)], &[]);
         // One that is gone is not compared with.
-        check(&[("b", &[], 3600, 0), ("a", &[], 3600, 9)], &["a"]);
+        check(&[("b", 3600, 0), ("a", 3600, 9)], &["a"]);
     }
 
     #[test]
     fn of_one_node_the_later_pulse_counts() {
-        let all = heard(&[("a", &[(1, 1)], 0, 0), ("a", &[(2, 1)], 0, 1)]);
-        assert_eq!(all.all().count(), 1);
-        assert!(all.owner(1).is_none() && all.owner(2).is_some());
+        let all = heard(&[("a", 0, 0), ("a", 7, 1)]);
+        assert_eq!(all.all().map(|heard| heard.heard_at).collect::<Vec<_>>(), [second(1)]);
     }
 }

@@ -27,6 +27,12 @@ use crate::streams::{Frames, LastWord, Streams};
 const FRAMES: usize = 4;
 /// When nobody is known to decide for a tenant, or a node may not act: the sidecar asks again after this.
 const AGAIN: Duration = Duration::from_millis(500);
+/// While nobody is known to decide for a tenant its sidecar is kept waiting so long: a shard whose owner died is given
+/// to another within its session, and a sidecar that asked round meanwhile would find it later. It is less than the
+/// time that a sidecar gives a stream to open.
+const UNTIL_OWNED: Duration = Duration::from_secs(8);
+/// How often is looked meanwhile whether another node has claimed it.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a sidecar may take to hear why its stream ends.
 const LAST_WORD: Duration = Duration::from_millis(500);
@@ -118,16 +124,27 @@ impl DeliveryService {
         }
     }
 
+    /// Ends every stream whenever this node may not act, until the drain starts.
+    pub(crate) async fn follow_lease(self, drain: Drain) {
+        let lease = &self.shared.parts.lease;
+        let follow = async {
+            loop {
+                let stale = lease.lost().await;
+                self.end(|_| true, |_| unsure(&stale));
+                lease.held().await;
+            }
+        };
+        tokio::select! {
+            () = drain.started() => {}
+            () = follow => {}
+        }
+    }
+
     fn check_cut(&self, tenant: &TenantId) -> Result<(), Refusal> {
         match self.shared.gate(Layer::Streams).covers_to(tenant) {
             None => Ok(()),
             cut => Err(cut_off(tenant, cut)),
         }
-    }
-
-    /// Ends every stream: this node may not act.
-    pub(crate) fn reset(&self, stale: &Stale) {
-        self.end(|_| true, |_| unsure(stale));
     }
 
     fn end(&self, of: impl Fn(&TenantId) -> bool, why: impl Fn(&TenantId) -> Refusal) {
@@ -141,10 +158,47 @@ impl DeliveryService {
         let shard = shard_of(tenant);
         let text = format!("node {} does not decide for {tenant} now", self.shared.config.node);
         let refusal = Refusal::new(Code::NotOwner, text).retry_after(AGAIN);
-        let pulses = self.shared.parts.pulses.borrow();
-        match pulses.owner(shard).filter(|owner| owner.pulse.node != self.shared.config.node) {
-            Some(owner) => refusal.owner(&owner.pulse.address),
+        match self.elsewhere(shard) {
+            Some(address) => refusal.owner(&address),
             None => refusal,
+        }
+    }
+
+    /// Where the node is that holds the newest claim on a shard, if it is another and answers.
+    fn elsewhere(&self, shard: u32) -> Option<String> {
+        let holder = self.shared.journal.holder(shard).unwrap_or_else(|error| {
+            warn!(shard, %error, "who decides for a shard cannot be read");
+            None
+        });
+        let holder = holder.filter(|node| *node != self.shared.config.node)?;
+        let pulses = self.shared.parts.pulses.borrow();
+        pulses.answers(&holder).map(|holder| holder.pulse.address.clone())
+    }
+
+    /// The claim under which this node decides for a tenant; waits while nobody is known to.
+    ///
+    /// # Errors
+    /// When another node decides, nobody came to, or this one may not act or stops.
+    async fn claim_on(&self, tenant: &TenantId) -> Result<Claim, Refusal> {
+        let shard = shard_of(tenant);
+        let mut claims = self.shared.journal.claims_change();
+        let known = async {
+            loop {
+                if let Some(claim) = claims.borrow_and_update().get(&shard) {
+                    return Ok(claim.clone());
+                }
+                if self.elsewhere(shard).is_some() {
+                    return Err(self.not_owner(tenant));
+                }
+                // The journal holds the sender, so a change is the only thing that can be heard.
+                let _ = timeout(LOOK, claims.changed()).await;
+            }
+        };
+        tokio::select! {
+            known = known => known,
+            stale = self.shared.parts.lease.lost() => Err(unsure(&stale)),
+            () = tokio::time::sleep(UNTIL_OWNED) => Err(self.not_owner(tenant)),
+            () = self.all.started() => Err(self.not_owner(tenant)),
         }
     }
 }
@@ -180,7 +234,7 @@ impl Delivery for DeliveryService {
         }
         self.check_cut(&tenant)?;
         self.shared.parts.lease.check().map_err(|stale| unsure(&stale))?;
-        let claim = self.shared.journal.claim_on(&tenant).map_err(|_| self.not_owner(&tenant))?;
+        let claim = self.claim_on(&tenant).await?;
         let (down, queued) = mpsc::channel(FRAMES);
         let (last_word, frames) = Frames::new(queued);
         self.loops.spawn(self.clone().serve(tenant, claim, request.into_inner(), down, last_word));

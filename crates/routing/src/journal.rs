@@ -4,7 +4,7 @@
 //! on a guess is done only when the ledger has read the event back as valid.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{AppendFuture, Log, Pointer, Record, Topic};
@@ -14,6 +14,7 @@ use bulkhead_process::lease::Stale;
 use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent, topics};
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::Error;
 
@@ -25,7 +26,7 @@ pub(crate) struct Journal {
     lease: Lease,
     node: String,
     events: Topic,
-    claims: Arc<RwLock<HashMap<u32, Claim>>>,
+    claims: Arc<watch::Sender<HashMap<u32, Claim>>>,
 }
 
 /// One decision about one referral, before it is written.
@@ -79,7 +80,9 @@ impl Journal {
         let verdict = self.enqueue(&claim, EventRecord::Claimed).read_back().await?;
         let won = verdict == Verdict::Counts;
         if won {
-            self.claims.write().unwrap_or_else(PoisonError::into_inner).insert(shard, claim);
+            self.claims.send_modify(|claims| {
+                claims.insert(shard, claim);
+            });
         }
         Ok(won)
     }
@@ -92,12 +95,23 @@ impl Journal {
     }
 
     pub(crate) fn give_up(&self, shard: u32) {
-        self.claims.write().unwrap_or_else(PoisonError::into_inner).remove(&shard);
+        self.claims.send_if_modified(|claims| claims.remove(&shard).is_some());
     }
 
     /// The claim that this node holds on a shard.
     pub(crate) fn held(&self, shard: u32) -> Option<Claim> {
-        self.claims.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+        self.claims.borrow().get(&shard).cloned()
+    }
+
+    /// Hears when this node comes to hold a shard, or holds one no more.
+    pub(crate) fn claims_change(&self) -> watch::Receiver<HashMap<u32, Claim>> {
+        self.claims.subscribe()
+    }
+
+    /// Who holds the newest claim that was read on a shard; none before the first.
+    pub(crate) fn holder(&self, shard: u32) -> Result<Option<String>, Error> {
+        let (number, node) = self.ledger.claim(shard)?;
+        Ok((number > 0).then_some(node))
     }
 
     /// The claim on a tenant's shard.
@@ -110,12 +124,11 @@ impl Journal {
     }
 
     pub(crate) fn claims(&self) -> BTreeMap<u32, u64> {
-        let claims = self.claims.read().unwrap_or_else(PoisonError::into_inner);
-        claims.iter().map(|(shard, claim)| (*shard, claim.number)).collect()
+        self.claims.borrow().iter().map(|(shard, claim)| (*shard, claim.number)).collect()
     }
 
     pub(crate) fn owned(&self) -> BTreeSet<u32> {
-        self.claims.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+        self.claims.borrow().keys().copied().collect()
     }
 
     /// Enqueues a decision at once; two in a row land in that order.

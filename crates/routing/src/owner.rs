@@ -1,10 +1,9 @@
 //! The routing of one node: what it is made of, and the loop that keeps it to what it may do.
 //!
-//! Which shards this node decides for is [`crate::shards`]'s to know; here it hears of changes: of shards, of the
-//! directory, of its right to act.
+//! Which shards this node decides for is [`crate::shards`]'s to know; here it hears of changes: of shards, and of the
+//! directory.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +26,8 @@ use crate::{Board, Config, DeliveryService, DoorService, Error};
 
 /// How often it is looked whether another node has taken a shard, and what could not be claimed is tried again.
 const TICK: Duration = Duration::from_millis(500);
-/// How long what has begun may hold back the shards that a stopping node leaves to others.
-const BEFORE_LEAVING: Duration = Duration::from_millis(500);
+/// How long a stopping node decides on for what it leaves to others at most.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// What routing works with.
 #[derive(Clone)]
@@ -150,21 +149,15 @@ impl Routing {
         let mut changes = self.shared.parts.log.own_shards(&shards, &self.shared.config.node).await?;
         let mut owned = Shards::new(self.shared.clone(), self.delivery.clone());
         let mut directory = self.shared.parts.directory.clone();
-        let lease = self.shared.parts.lease.clone();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut may_act, mut has_topics) = (true, true);
+        let mut has_topics = true;
         loop {
             tokio::select! {
                 () = drain.started() => break,
                 change = changes.next() => owned.change(change?),
-                claimed = owned.claimed() => claimed?,
+                looked = owned.claims() => looked?,
                 Ok(()) = directory.changed() => has_topics = false,
-                stale = lease.lost(), if may_act => {
-                    may_act = false;
-                    self.delivery.reset(&stale);
-                }
-                () = lease.held(), if !may_act => may_act = true,
                 _ = tick.tick() => owned.look_again()?,
             }
             if !has_topics {
@@ -175,14 +168,23 @@ impl Routing {
             }
             owned.start_what_is_new();
         }
-        let mut stopping = pin!(async { tokio::join!(self.delivery.close(), owned.stop()) });
-        // What has begun mostly ends at once. Who waits for these shards does not wait for the rest.
-        let in_time = timeout(BEFORE_LEAVING, &mut stopping).await.is_ok();
+        // From here on others are given its shards; until they have claimed them this node decides.
         drop(changes);
-        if !in_time {
-            stopping.await;
+        if self.has_company() {
+            match timeout(LEAVING, owned.leave()).await {
+                Ok(left) => left?,
+                Err(_) => {
+                    warn!(node = %self.shared.config.node, "nobody has claimed all that this node leaves")
+                }
+            }
         }
+        tokio::join!(self.delivery.close(), owned.stop());
         Ok(())
+    }
+
+    /// Whether another node of the cell is there to take its shards.
+    fn has_company(&self) -> bool {
+        self.shared.parts.pulses.borrow().alive().any(|other| other.pulse.node != self.shared.config.node)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The shards that this node decides for, and the tasks that belong to each.
 //!
 //! ```text
-//! assigned ── claim, read back ──▶ held: a router a tenant ── revoked, or overtaken by a newer claim ──▶ ended at once
+//! assigned ── claim, read back ──▶ held: a router a tenant ── overtaken by a newer claim ──▶ ended at once
 //! ```
 //!
 //! Being assigned a shard is the log's word, and two nodes may believe it for a moment; a claim that is read back
-//! is what counts. Whoever finds itself overtaken gives up, and claims again only if the shard is still assigned
+//! is what counts. So a shard that is revoked is decided for until its next owner has claimed it, and nothing stands
+//! still meanwhile. Whoever finds itself overtaken gives up, and claims again only if the shard is still assigned
 //! to it a while later: by then a node that was taken for dead has heard that it is.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -28,6 +29,8 @@ use crate::{DeliveryService, Error, deadlines, orders, sweep};
 
 /// How long an overtaken node waits before it claims a shard again that is still said to be its own.
 const AFTER_OVERTAKEN: Duration = Duration::from_secs(3);
+/// How often is looked whether another node has claimed what was taken from this one.
+const UNTIL_CLAIMED: Duration = Duration::from_millis(20);
 
 /// What this node has of the cell's shards.
 pub(crate) struct Shards {
@@ -60,6 +63,7 @@ impl Shards {
         tasks.spawn(sweep::run(shared.clone(), drain.clone()));
         tasks.spawn(orders::run(shared.clone(), drain.clone()));
         tasks.spawn(delivery.clone().follow_cuts(drain.clone()));
+        tasks.spawn(delivery.clone().follow_lease(drain.clone()));
         Self {
             shared,
             delivery,
@@ -84,16 +88,28 @@ impl Shards {
                 for shard in shards {
                     self.assigned.remove(&shard);
                     self.not_before.remove(&shard);
-                    self.end(shard);
                 }
-                info!(shards = self.held.len(), node = %self.shared.config.node, "shards given up");
             }
         }
     }
 
-    /// Waits for a claim under way to be decided, and does what follows. Safe to cancel.
-    pub(crate) async fn claimed(&mut self) -> Result<(), Error> {
-        let Some((shard, won)) = self.claiming.next().await else { return std::future::pending().await };
+    /// Waits for a claim under way to be decided, or until it is time to look whether what was taken away is claimed;
+    /// does what follows. Safe to cancel.
+    pub(crate) async fn claims(&mut self) -> Result<(), Error> {
+        let leaves = self.leaves();
+        tokio::select! {
+            Some((shard, won)) = self.claiming.next() => self.claimed(shard, won),
+            () = tokio::time::sleep(UNTIL_CLAIMED), if leaves => self.look_again(),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Whether it holds what was taken away.
+    fn leaves(&self) -> bool {
+        self.held.keys().any(|held| !self.assigned.contains(held))
+    }
+
+    fn claimed(&mut self, shard: u32, won: Result<bool, Error>) -> Result<(), Error> {
         self.under_claim.remove(&shard);
         match won {
             Ok(true) if self.assigned.contains(&shard) => {
@@ -104,7 +120,7 @@ impl Shards {
                 }
             }
             // It was taken away while the claim was under way; the next owner's claim is newer.
-            Ok(true) => self.end(shard),
+            Ok(true) => self.shared.journal.give_up(shard),
             Ok(false) => {
                 warn!(shard, "another node claimed the shard first");
                 self.not_before.insert(shard, Instant::now() + AFTER_OVERTAKEN);
@@ -118,13 +134,30 @@ impl Shards {
     /// Gives up what another node has claimed since, and claims what is assigned and not held.
     pub(crate) fn look_again(&mut self) -> Result<(), Error> {
         for shard in self.held.keys().copied().collect::<Vec<_>>() {
-            if self.shared.journal.is_overtaken(shard)? {
+            if !self.shared.journal.is_overtaken(shard)? {
+                continue;
+            }
+            self.end(shard);
+            if self.assigned.contains(&shard) {
                 warn!(shard, node = %self.shared.config.node, "another node decides for the shard now");
-                self.end(shard);
                 self.not_before.insert(shard, Instant::now() + AFTER_OVERTAKEN);
+            } else if !self.leaves() {
+                info!(shards = self.held.len(), node = %self.shared.config.node, "shards given up");
             }
         }
         self.claim_what_is_missing();
+        Ok(())
+    }
+
+    /// Decides on until other nodes have claimed all that this one holds; claims nothing. Safe to cancel.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) async fn leave(&mut self) -> Result<(), Error> {
+        self.assigned.clear();
+        while !self.held.is_empty() || !self.claiming.is_empty() {
+            self.claims().await?;
+        }
         Ok(())
     }
 

@@ -54,10 +54,10 @@ async fn a_pulse_that_comes_back_renews_the_lease_and_tells_the_others() {
     soon(two.lease.held()).await;
     soon(one.health.ready()).await;
     let pulses = soon(following.pulses.wait_for(|pulses| pulses.alive().count() == 2)).await.unwrap().clone();
-    let owner = |shard| pulses.owner(shard).map(|heard| heard.pulse.address.clone());
-    assert_eq!(owner(3).as_deref(), Some("wales-1.example:7443"));
-    assert_eq!(owner(4).as_deref(), Some("wales-2.example:7443"));
-    assert_eq!(owner(5), None);
+    let said =
+        |node| pulses.answers(node).map(|heard| (heard.pulse.address.as_str(), heard.pulse.claims.clone()));
+    assert_eq!(said("wales-1"), Some(("wales-1.example:7443", [(3, 7)].into())));
+    assert_eq!(said("wales-2"), Some(("wales-2.example:7443", [(4, 1)].into())));
     assert!(!pulses.clock_is_off("wales-1"));
 }
 

@@ -126,7 +126,8 @@ pub(super) fn sharing(config: &KafkaConfig, group: &str) -> ClientConfig {
         .set("group.id", group)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", millis(config.session_timeout))
-        .set("heartbeat.interval.ms", "500")
+        // How soon a member hears that another has left.
+        .set("heartbeat.interval.ms", "200")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         // The topic is empty: any position will do, but it must not be an error.

@@ -91,7 +91,8 @@ pub struct Node {
     pub name: String,
     /// Where it answers for its health.
     pub http: SocketAddr,
-    dir: PathBuf,
+    /// Its files: settings, ledger, audit, log.
+    pub dir: PathBuf,
     settings: PathBuf,
     /// What it is started with in its environment, beside ours.
     pub variables: Vec<(String, String)>,
