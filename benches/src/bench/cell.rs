@@ -110,6 +110,7 @@ impl Cell {
                 node: node.clone(),
                 nation,
                 pending_cuts: Arc::new(Vec::new),
+                audits_behind: Arc::new(std::collections::BTreeMap::new),
                 presence: Arc::new(move || -> HashMap<TenantId, Presence> { board.snapshot() }),
                 lease: Lease::always(),
                 pulses: watch::channel(Arc::default()).1,

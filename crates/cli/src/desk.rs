@@ -56,9 +56,18 @@ impl Seen {
 impl Desk {
     /// The desk of the operator that the options name, or else of that nation's first.
     pub(crate) fn open(global: &Global, nation: Option<Nation>) -> Result<Self, Error> {
+        Self::at(global, nation, None)
+    }
+
+    /// The same at one node of the cell, `host:port`; none: whichever answers.
+    pub(crate) fn at(global: &Global, nation: Option<Nation>, node: Option<String>) -> Result<Self, Error> {
         let context = Context::load(global)?;
         let operator = context.commander(nation, global.operator.as_deref())?.clone();
-        let cell = Cell::open(&context, context.cell(operator.id.nation())?, &operator.pair, global)?;
+        let mut address = context.cell(operator.id.nation())?.clone();
+        if let Some(node) = node {
+            address.nodes = vec![node];
+        }
+        let cell = Cell::open(&context, &address, &operator.pair, global)?;
         let bad = |problem: String| Error::BadContext { path: operator.pair.key.clone(), problem };
         let pem = read_text(&operator.pair.key)?;
         let der =

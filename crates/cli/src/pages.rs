@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 52] = pages![
+pub const PAGES: [Page; 53] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -80,6 +80,7 @@ pub const PAGES: [Page; 52] = pages![
     "BH0215" "QUARANTINED",
     "BH0216" "UNKNOWN",
     "BH0217" "NOT_RECALLED",
+    "BH0218" "AUDIT_BEHIND",
 ];
 
 impl Page {

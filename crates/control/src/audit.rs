@@ -4,15 +4,17 @@
 //! the entry is dropped, and the next one that finds room says how many are missing. See `bulkhead_wire::audit` for
 //! what a line is.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bulkhead_wire::audit::{self as line, Entry, Head};
+use bulkhead_model::AuditHead;
+use bulkhead_wire::audit::{self as line, Entry, Head, WITNESS, Witnessed};
 use bulkhead_wire::fact::{public_key_hex, signing_key};
 use jiff::Timestamp;
 use ring::rand::SystemRandom;
@@ -29,12 +31,15 @@ pub struct Audit {
     queue: SyncSender<Task>,
     missed: Arc<AtomicU64>,
     public_key: Arc<str>,
+    head: Arc<Mutex<AuditHead>>,
+    /// What it said of other nodes' files when it was opened: the furthest head of each.
+    witnessed: Arc<BTreeMap<String, Witnessed>>,
 }
 
 /// What is to be noted; the file adds the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Note {
-    /// intent, outcome, refused or heard.
+    /// intent, outcome, refused, heard or witness.
     pub phase: &'static str,
     /// Who.
     pub who: String,
@@ -65,7 +70,9 @@ struct Book {
     node: String,
     key: Ed25519KeyPair,
     count: u64,
+    own: u64,
     previous: String,
+    head: Arc<Mutex<AuditHead>>,
 }
 
 impl Audit {
@@ -80,8 +87,17 @@ impl Audit {
         let path = directory.join("audit.jsonl");
         let found = Found::of(&path)?;
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        let mut book =
-            Book { file, path, node: node.to_owned(), key, count: found.count, previous: found.previous };
+        let head = Arc::new(Mutex::new(found.head()));
+        let mut book = Book {
+            file,
+            path,
+            node: node.to_owned(),
+            key,
+            count: found.count,
+            own: found.own,
+            previous: found.previous,
+            head: head.clone(),
+        };
         let (queue, tasks) = sync_channel(QUEUE);
         let missed = Arc::new(AtomicU64::new(0));
         if found.torn > 0 {
@@ -95,7 +111,17 @@ impl Audit {
         }
         let lost = missed.clone();
         std::thread::Builder::new().name(format!("audit-{node}")).spawn(move || book.write(&tasks, &lost))?;
-        Ok(Self { queue, missed, public_key })
+        Ok(Self { queue, missed, public_key, head, witnessed: Arc::new(found.witnessed) })
+    }
+
+    /// How far the file goes, durably.
+    pub fn head(&self) -> AuditHead {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The furthest head of each other node's file that this one had noted when it was opened.
+    pub(crate) fn witnessed(&self) -> &BTreeMap<String, Witnessed> {
+        &self.witnessed
     }
 
     /// Notes it, or counts it as missed. Never waits.
@@ -165,6 +191,9 @@ impl Book {
         self.file.write_all(format!("{text}\n").as_bytes())?;
         self.file.sync_data()?;
         (self.count, self.previous) = (self.count + 1, hash);
+        self.own += u64::from(entry.phase != WITNESS);
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) =
+            head_of(self.count, self.own, &self.previous);
         Ok(())
     }
 
@@ -186,13 +215,20 @@ impl Book {
 /// What a file holds when it is opened.
 struct Found {
     count: u64,
+    own: u64,
     previous: String,
     torn: u64,
+    witnessed: BTreeMap<String, Witnessed>,
 }
 
 impl Found {
+    fn head(&self) -> AuditHead {
+        head_of(self.count, self.own, &self.previous)
+    }
+
     fn of(path: &Path) -> io::Result<Self> {
-        let mut found = Self { count: 0, previous: line::START.to_owned(), torn: 0 };
+        let previous = line::START.to_owned();
+        let mut found = Self { count: 0, own: 0, previous, torn: 0, witnessed: BTreeMap::new() };
         let Ok(mut file) = OpenOptions::new().read(true).write(true).open(path) else { return Ok(found) };
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
@@ -206,12 +242,22 @@ impl Found {
         for text in String::from_utf8_lossy(&text[..whole]).lines() {
             // A line that was changed stays, and `audit verify` finds it: what comes behind it is chained to it.
             found.count += 1;
-            if let Some((_, hash)) = line::read(text) {
-                found.previous = hash;
+            let Some((entry, hash)) = line::read(text) else { continue };
+            found.previous = hash;
+            found.own += u64::from(entry.phase != WITNESS);
+            if let Some(head) = entry.witnessed()
+                && found.witnessed.get(&head.node).is_none_or(|known| known.count <= head.count)
+            {
+                found.witnessed.insert(head.node.clone(), head);
             }
         }
         Ok(found)
     }
+}
+
+fn head_of(count: u64, own: u64, hash: &str) -> AuditHead {
+    // The last line may be one that cannot be read; then nobody's knowledge of it agrees.
+    AuditHead { count, own, hash: line::hash_bytes(hash).unwrap_or_default() }
 }
 
 fn open_key(path: &Path) -> io::Result<Ed25519KeyPair> {
@@ -285,7 +331,13 @@ mod tests {
         let key = open_key(&directory.path().join("audit.key")).unwrap();
         let (queue, tasks) = sync_channel(QUEUE);
         let missed = Arc::new(AtomicU64::new(0));
-        let audit = Audit { queue, missed: missed.clone(), public_key: public_key_hex(&key).into() };
+        let audit = Audit {
+            queue,
+            missed: missed.clone(),
+            public_key: public_key_hex(&key).into(),
+            head: Arc::default(),
+            witnessed: Arc::default(),
+        };
         // The disk stands still: nobody takes anything out.
         for _ in 0..QUEUE + 10 {
             audit.note(note("cut"));
@@ -294,8 +346,16 @@ mod tests {
         let path = directory.path().join("audit.jsonl");
         let file = OpenOptions::new().append(true).open(&path).unwrap();
         let found = Found::of(&path).unwrap();
-        let book =
-            Book { file, path, node: "england-1".into(), key, count: found.count, previous: found.previous };
+        let book = Book {
+            file,
+            path,
+            node: "england-1".into(),
+            key,
+            count: found.count,
+            own: found.own,
+            previous: found.previous,
+            head: audit.head.clone(),
+        };
         std::thread::spawn(move || book.write(&tasks, &missed));
         let text = exported(&audit).await;
         assert!(line::verify(&text).is_ok(), "{text:.200}");

@@ -31,6 +31,7 @@ mod scribe;
 mod sentry;
 mod service;
 mod shape;
+mod witness;
 
 pub use apply::{Published, publish_directory};
 pub use audit::{Audit, Note};
@@ -47,3 +48,4 @@ pub use place::FileError;
 pub use pulse::{DEFAULT_INTERVAL, Pulse, PulseConfig};
 pub use sentry::{Alarm, Anomaly, Sentry};
 pub use service::{Closer, Service, ServiceParts};
+pub use witness::{Behind, Witness};

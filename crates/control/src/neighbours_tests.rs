@@ -98,6 +98,7 @@ fn neighbours(credentials: &Credentials, node: &str, others: &[(&str, &str)]) ->
             cuts: [0; 16],
             claims: Default::default(),
             at: Timestamp::now(),
+            audit: None,
         };
         pulses.hear(pulse, Timestamp::now());
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_log::{AppendFuture, Log, Record};
-use bulkhead_model::{Cuts, Nation, Pulse as Said};
+use bulkhead_model::{AuditHead, Cuts, Nation, Pulse as Said};
 use bulkhead_process::{BootTime, Condition, Drain, Lease};
 use bulkhead_wire::v1::{ControlRecord, control_record::Fact as WireFact};
 use bulkhead_wire::{pulse_to_wire, time_to_wire};
@@ -56,6 +56,8 @@ pub struct PulseConfig {
     pub interval: Duration,
     /// The claims that it holds: number by shard.
     pub claims: Arc<dyn Fn() -> BTreeMap<u32, u64> + Send + Sync>,
+    /// How far its audit file goes.
+    pub audit: Arc<dyn Fn() -> AuditHead + Send + Sync>,
 }
 
 /// The loop that sends this node's pulse and renews its lease.
@@ -153,6 +155,7 @@ impl Pulse {
             cuts: self.told.digest(),
             claims: (self.config.claims)(),
             at: now,
+            audit: Some((self.config.audit)()),
         };
         let record =
             ControlRecord { at: Some(time_to_wire(now)), fact: Some(WireFact::Pulse(pulse_to_wire(&said))) };

@@ -1,6 +1,6 @@
 //! `bulkhead.v1.Ingest`: the door itself. Who calls is asked of the certificate, first and always.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub cuts: watch::Receiver<Arc<Cuts>>,
     /// The cuts that wait for a second person and close nothing yet.
     pub pending_cuts: Arc<dyn Fn() -> Vec<Cut> + Send + Sync>,
+    /// The nodes of the cell whose audit file is not what it was, each with what is wrong.
+    pub audits_behind: Arc<dyn Fn() -> BTreeMap<String, String> + Send + Sync>,
     /// What the nodes of the cell say of themselves.
     pub pulses: watch::Receiver<Arc<Pulses>>,
     /// This node's name.

@@ -15,6 +15,9 @@ use crate::service::Shared;
 /// From when on an expiring certificate needs a person.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Where a changed audit file stands among the alerts: beside a wide cut that nobody confirmed.
+const AUDIT: u8 = 0;
+
 impl Shared {
     /// What this viewer may see of it. Takes milliseconds and more on a large ledger.
     pub(crate) fn status(&self, viewer: &Viewer) -> Result<GetStatusResponse, Error> {
@@ -41,6 +44,9 @@ impl Shared {
             false => (vec![], vec![]),
         };
         alerts.extend(cut_status::alerts(&cuts));
+        if of_cuts {
+            alerts.extend((self.parts.audits_behind)().into_iter().map(of_audit));
+        }
         alerts.sort_by_key(|(rank, _)| *rank);
         let node = NodeStatus {
             name: self.parts.node.clone(),
@@ -163,6 +169,12 @@ fn of_referrals(count: &AlertCount) -> Alert {
         ),
     };
     Alert { code: count.code.as_str().to_owned(), subject, count: number, text }
+}
+
+/// A node whose audit file is not what it was.
+fn of_audit((node, what): (String, String)) -> (u8, Alert) {
+    let text = format!("{what}: compare its export with another node's, `bulkhead audit verify --against`");
+    (AUDIT, Alert { code: "AUDIT_BEHIND".into(), subject: node, count: 1, text })
 }
 
 fn of_sidecar(

@@ -57,7 +57,7 @@ pub use pace::Pace;
 pub use patient_number::{NumberKind, NumberWarning, PatientNumber};
 pub use payload::Payload;
 pub use presence::Presence;
-pub use pulse::{CLOCK_TOLERANCE, GONE_AFTER, Member, Pulse, Pulses};
+pub use pulse::{AuditHead, CLOCK_TOLERANCE, GONE_AFTER, Member, Pulse, Pulses};
 pub use reason::{Code, Reason};
 pub use referral::{Referral, Verdict};
 pub use route::{Decision, Facts, decide};

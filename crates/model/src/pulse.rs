@@ -19,6 +19,17 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 /// A clock that is further than this from most others does not decide about deadlines.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
+/// How far a node's audit file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditHead {
+    /// How many entries it has.
+    pub count: u64,
+    /// SHA-256 of the last one, chained over all before it.
+    pub hash: [u8; 32],
+    /// How many of them are about anything but other nodes' audit files.
+    pub own: u64,
+}
+
 /// What a node says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
@@ -38,6 +49,8 @@ pub struct Pulse {
     pub claims: BTreeMap<u32, u64>,
     /// Its clock when it sent this.
     pub at: Timestamp,
+    /// How far its audit file goes; none: it does not say.
+    pub audit: Option<AuditHead>,
 }
 
 /// A node, by its newest pulse.
@@ -132,6 +145,7 @@ mod tests {
                 cuts: [0; 16],
                 claims: BTreeMap::new(),
                 at: second(at + off),
+                audit: None,
             };
             all.hear(pulse, second(*at));
         }

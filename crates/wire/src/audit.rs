@@ -9,6 +9,9 @@
 //! The hash is SHA-256 over a domain and the entry's text; the signature is Ed25519 over the hash by the node's
 //! audit key. The head comes last in an export: without it nobody could see that the end is missing. Lines are
 //! compared as text, so a change of one byte is found whatever it means.
+//!
+//! Who has a node's key can write another file. So each node notes in its own what head the others' had
+//! ([`Witnessed`]), and [`agree`] holds one export against another's knowledge.
 
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
@@ -32,7 +35,8 @@ pub struct Entry {
     pub at: String,
     /// The node.
     pub node: String,
-    /// intent (before), outcome (after), refused, or heard (read from the control log).
+    /// intent (before), outcome (after), refused, heard (read from the control log), or witness (of another node's
+    /// audit file).
     pub phase: String,
     /// Who, as the certificate or the signature names it.
     pub who: String,
@@ -52,6 +56,37 @@ pub struct Entry {
     pub missed: u64,
     /// The hash of the entry before it.
     pub previous: String,
+}
+
+/// The head of another node's audit file, as a node saw it in that node's pulse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Whose.
+    pub node: String,
+    /// How many entries it had.
+    pub count: u64,
+    /// The hash of the last one.
+    pub hash: String,
+}
+
+/// The phase of an entry about another node's file.
+pub const WITNESS: &str = "witness";
+
+impl Entry {
+    /// What it says of another node's file. An entry with a code says that something was wrong with it, and no head.
+    pub fn witnessed(&self) -> Option<Witnessed> {
+        let (count, hash) = self.detail.split_once(' ')?;
+        let is_one = self.phase == WITNESS && self.code.is_empty();
+        let count = count.parse().ok().filter(|_| is_one)?;
+        Some(Witnessed { node: self.subject.clone(), count, hash: hash.to_owned() })
+    }
+}
+
+impl Witnessed {
+    /// As an entry says it.
+    pub fn detail(count: u64, hash: &[u8; 32]) -> String {
+        format!("{count} {}", hex(hash))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -171,6 +206,40 @@ pub fn verify(text: &str) -> Result<Verified, Tampered> {
     Ok(Verified { head: head.head, key: head.key, refused })
 }
 
+/// Holds a whole export against what another node's whole export says of it: how many heads of it that node had seen,
+/// all of which are in it.
+///
+/// # Errors
+/// The entry that the other node had seen otherwise, or that is missing here.
+pub fn agree(text: &str, other: &str) -> Result<usize, Tampered> {
+    let entries: Vec<(Entry, String)> = text.lines().filter_map(read).collect();
+    let head = text.lines().last().and_then(|line| serde_json::from_str::<HeadLine>(line).ok());
+    let node = head.ok_or(Tampered { line: 1, problem: "there is no head" })?.head.node;
+    let mut seen = 0;
+    for head in other.lines().filter_map(read).filter_map(|(entry, _)| entry.witnessed()) {
+        if head.node != node || head.count == 0 {
+            continue;
+        }
+        let place = usize::try_from(head.count).unwrap_or(usize::MAX);
+        match entries.get(place - 1) {
+            Some((_, hash)) if *hash == head.hash => seen += 1,
+            Some(_) => {
+                return Err(Tampered { line: place, problem: "another node had seen another entry here" });
+            }
+            None => {
+                let problem = "another node had seen an entry here: the end is missing";
+                return Err(Tampered { line: place, problem });
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// A hash as bytes.
+pub fn hash_bytes(hash: &str) -> Option<[u8; 32]> {
+    unhex(hash)?.try_into().ok()
+}
+
 fn hash_of(entry: &Entry) -> String {
     hex(digest(&SHA256, &[DOMAIN, to_json(entry).as_bytes()].concat()).as_ref())
 }
@@ -249,6 +318,48 @@ mod tests {
         let shorter = export(5);
         check(&[&lines[..6], &[shorter.lines().last().unwrap()]].concat(), 7);
         assert_eq!(verify("").unwrap_err().line, 1);
+    }
+
+    /// What another node noted of such files: their number of entries, and what it took for the hash of the last.
+    fn of_another(seen: &[(u64, &str)]) -> String {
+        let key = Ed25519KeyPair::from_seed_unchecked(&[6; 32]).unwrap();
+        let (mut text, mut previous) = (String::new(), START.to_owned());
+        for (n, (count, hash)) in seen.iter().enumerate() {
+            let entry = Entry {
+                number: n as u64 + 1,
+                node: "wales-2".into(),
+                phase: WITNESS.into(),
+                subject: "wales-1".into(),
+                detail: format!("{count} {hash}"),
+                previous,
+                ..Entry::default()
+            };
+            let (line, hash) = line(&entry, &key);
+            text.push_str(&format!("{line}\n"));
+            previous = hash;
+        }
+        let count = seen.len() as u64;
+        let head = Head { node: "wales-2".into(), count, hash: previous, at: String::new() };
+        text + &head_line(&head, &key) + "\n"
+    }
+
+    #[test]
+    fn a_shorter_or_other_file_is_found_by_what_another_node_had_seen() {
+        let [five, six] = [5, 6].map(|count| verify(&export(count)).unwrap().head.hash);
+        let check = |text: &str, seen: &[(u64, &str)], expected: Result<usize, usize>| {
+            assert!(verify(text).is_ok(), "by itself it holds");
+            let other = of_another(seen);
+            assert!(verify(&other).is_ok());
+            assert_eq!(agree(text, &other).map_err(|tampered| tampered.line), expected, "{seen:?}");
+        };
+        check(&export(6), &[], Ok(0));
+        check(&export(6), &[(5, &five), (6, &six)], Ok(2));
+        // It has grown since.
+        check(&export(7), &[(5, &five), (6, &six)], Ok(2));
+        check(&export(5), &[(5, &five), (6, &six)], Err(6));
+        check(&export(0), &[(5, &five)], Err(5));
+        // Written anew from its fifth entry on, and longer than before.
+        check(&export(7), &[(5, &six)], Err(5));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The pulse of a node: bytes both ways.
 
-use bulkhead_model::Pulse;
+use bulkhead_model::{AuditHead, Pulse};
 use bytes::Bytes;
 
 use crate::{Unreadable, time, v1};
@@ -20,6 +20,11 @@ pub fn pulse_to_wire(pulse: &Pulse) -> v1::PulseFact {
             .map(|(shard, claim)| v1::HeldShard { shard: *shard, claim: *claim })
             .collect(),
         at: Some(time::to_wire(pulse.at)),
+        audit: pulse.audit.map(|head| v1::AuditHead {
+            count: head.count,
+            digest: Bytes::copy_from_slice(&head.hash),
+            own: head.own,
+        }),
     }
 }
 
@@ -41,5 +46,11 @@ pub fn pulse_from_wire(wire: v1::PulseFact) -> Result<Pulse, Unreadable> {
         cuts: (*wire.cuts).try_into().map_err(|_| Unreadable::Field("cuts"))?,
         claims: wire.shards.into_iter().map(|held| (held.shard, held.claim)).collect(),
         at: wire.at.and_then(time::from_wire).ok_or(Unreadable::Field("at"))?,
+        audit: wire.audit.map(head_from_wire).transpose()?,
     })
+}
+
+fn head_from_wire(wire: v1::AuditHead) -> Result<AuditHead, Unreadable> {
+    let hash = (*wire.digest).try_into().map_err(|_| Unreadable::Field("audit"))?;
+    Ok(AuditHead { count: wire.count, hash, own: wire.own })
 }

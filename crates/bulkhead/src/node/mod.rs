@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bulkhead_control::{
-    self as control, Alarm, Anomaly, Audit, Carrier, FarDesk, Follower as ControlFollower, Following,
-    Neighbours, Pulse, Sentry, Service as Control, ServiceParts, publish_directory,
+    self as control, Alarm, Anomaly, Audit, Behind, Carrier, FarDesk, Follower as ControlFollower, Following,
+    Neighbours, Pulse, Sentry, Service as Control, ServiceParts, Witness, publish_directory,
 };
 use bulkhead_ingest::{Flood, Service as Ingest};
 use bulkhead_ledger::{Follower as LedgerFollower, Ledger};
@@ -118,18 +118,24 @@ impl Node {
         };
         let routing = Routing::new(config.routing.clone(), routing_parts.clone())?;
         let (delivery, door) = (routing.delivery(), routing.door());
+        let audit = Audit::open(&config.data_dir, &config.routing.node).context("the audit file")?;
+        let own_audit = audit.clone();
+        let witness =
+            Witness::new(config.nation, config.routing.node.clone(), audit.clone(), following.clone());
+        let behind = witness.behind();
+        followers.spawn(ended_with(witness.run(last.clone()), last.clone()));
         let pulse = control::PulseConfig {
             nation: config.nation,
             node: config.routing.node.clone(),
             address,
             interval: config.pulse.interval,
             claims: Arc::new(routing.claims()),
+            audit: Arc::new(move || own_audit.head()),
         };
         let authority = health.condition("authority", "its pulse has not come back yet");
         let pulse = Pulse::new(pulse, log.clone(), following.clone(), lease.clone(), authority);
         let pulse_drain = last.clone();
         followers.spawn(async move { Ok(pulse.run(pulse_drain).await?) });
-        let audit = Audit::open(&config.data_dir, &config.routing.node).context("the audit file")?;
         let neighbours = Neighbours::new(
             routing_parts.dialer.clone(),
             config.nation,
@@ -162,7 +168,8 @@ impl Node {
             Sentry::new(log.clone(), config.nation, config.routing.node.clone(), following.book.clone());
         let sentry_drain = last.clone();
         followers.spawn(async move { Ok(sentry.run(sentry_drain).await?) });
-        let ingest = ingest(&config, routing_parts, &routing, &following, health.clone(), alarm, &drain);
+        let watched = Watched { health: health.clone(), alarm, behind };
+        let ingest = ingest(&config, routing_parts, &routing, &following, watched, &drain);
         parts.spawn(ended(ingest.clone().run()));
         let routing_drain = drain.child();
         parts.spawn(async move { Ok(routing.run(routing_drain).await?) });
@@ -219,15 +226,22 @@ async fn control_follower_task(follower: ControlFollower, drain: Drain) -> Resul
     Ok(follower.run(drain).await?)
 }
 
+/// What the door asks of the rest of the node, and tells it.
+struct Watched {
+    health: Health,
+    alarm: Alarm,
+    behind: Behind,
+}
+
 fn ingest(
     config: &NodeConfig,
     with: Parts,
     routing: &Routing,
     following: &Following,
-    health: Health,
-    alarm: Alarm,
+    watched: Watched,
     drain: &Drain,
 ) -> Ingest {
+    let Watched { health, alarm, behind } = watched;
     let book = following.book.clone();
     let board = routing.board();
     let owned = routing.owned();
@@ -239,6 +253,7 @@ fn ingest(
             directory: with.directory,
             cuts: with.cuts,
             pending_cuts: Arc::new(move || book.ask(|authority| authority.pending().cloned().collect())),
+            audits_behind: Arc::new(move || behind.all()),
             pulses: with.pulses,
             lease: with.lease,
             node: config.routing.node.clone(),

@@ -136,3 +136,51 @@ async fn a_cut_is_still_in_force_after_a_restart_and_the_audit_holds() {
     fs::write(&file, shorter[..shorter.len() - 1].join("\n") + "\n").unwrap();
     assert_eq!(country.bulkhead(&["audit", "verify", &file]).await.code, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortened_audit_file_is_told_by_the_other_node_of_the_cell() {
+    let country = country().await.restarted(&["--nodes", "2"]).await;
+    // Each command at every node of Wales, so that both have something to lose.
+    let wales = country.dev().cells.iter().find(|cell| cell.nation == "wales").unwrap().nodes.clone();
+    let file = |name: &str| country.place.path().join(format!("{name}.jsonl")).display().to_string();
+    let export = async |country: &Country, node: usize| {
+        let (file, address) = (file(&wales[node].name), wales[node].grpc.to_string());
+        let said =
+            country.bulkhead(&["audit", "export", &file, "--node", &address, "--as", "wales-duty"]).await;
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        fs::read_to_string(&file).unwrap()
+    };
+    country.cut(TENANT, "wales-duty").await;
+    let taken = async |node: usize| export(&country, node).await.contains("\"phase\":\"outcome\"");
+    let (commanded, other) = if taken(0).await { (0, 1) } else { (1, 0) };
+    let (name, knower) = (wales[commanded].name.clone(), wales[other].name.clone());
+    eventually("the other node has noted it", async || {
+        export(&country, other).await.contains(&format!("\"subject\":\"{name}\"")).then_some(())
+    })
+    .await;
+    let against = |country: &Country| {
+        let (file, other) = (file(&name), file(&knower));
+        let context = country.start.data_dir.clone();
+        async move { crate::support::bulkhead(&context, &["audit", "verify", &file, "--against", &other]).await }
+    };
+    export(&country, commanded).await;
+    let agreed = against(&country).await;
+    assert!(agreed.code == 0 && agreed.stdout.contains("had noted of it is there"), "{}", agreed.stdout);
+
+    let cell = country.start.data_dir.join("cells/wales");
+    let path = if name == "wales-1" { cell } else { cell.join(&name) }.join("audit.jsonl");
+    let Country { world, start, place } = country;
+    assert!(world.stop().await.unwrap().success());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.lines().take(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let world = bulkhead_testkit::campaign::World::start(&start).await.unwrap();
+    let country = Country { world, start, place };
+    eventually("status says so", async || {
+        let status = country.bulkhead(&["status", "--output", "json"]).await;
+        let status: Value = serde_json::from_str(&status.stdout).ok()?;
+        let nations = status["nations"].as_array()?;
+        let mut alerts = nations.iter().flat_map(|nation| nation["alerts"].as_array().unwrap());
+        alerts.any(|alert| alert["code"] == "AUDIT_BEHIND" && alert["subject"] == name.as_str()).then_some(())
+    })
+    .await;
+}

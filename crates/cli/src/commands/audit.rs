@@ -1,9 +1,9 @@
 //! `bulkhead audit`: who did what; exported with its signed head, and verified without any cell.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bulkhead_wire::audit::{Entry, Verified, read, verify};
+use bulkhead_wire::audit::{Entry, Verified, agree, read, verify};
 use bulkhead_wire::v1;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -18,12 +18,14 @@ use crate::{Error, Exit, Global, Screen};
 pub const HELP: &str = "\
 Every command is noted by the node that took it, refused ones too: the intent before, the outcome
 after. The entries of a node are chained and signed. An export ends with the signed head, so that
-a shortened one is noticed; compare its key with the one that `audit show` prints.
+a shortened one is noticed; compare its key with the one that `audit show` prints. The nodes of a
+cell note how far each other's file went: --against holds a file against another node's export.
 
 Examples:
   bulkhead audit show --as wales-duty
   bulkhead audit export wales.jsonl --as wales-duty
   bulkhead audit verify wales.jsonl
+  bulkhead audit verify wales-2.jsonl --against wales-1.jsonl
 
 Exit codes: 0 done, or the file holds; 1 the file does not hold; 2 wrong usage; 3 not permitted; 5
 cannot reach.";
@@ -44,6 +46,9 @@ pub enum What {
         /// Only from this number on.
         #[arg(long, default_value_t = 1)]
         from: u64,
+        /// Of this node of the cell, host:port as `status` shows it; without it, of whichever answers.
+        #[arg(long, value_name = "HOST:PORT")]
+        node: Option<String>,
     },
     /// Check an export: nothing changed, left out, moved or missing at its end. Needs no cell.
     Verify {
@@ -52,11 +57,17 @@ pub enum What {
         /// The key that it must be signed with, hex.
         #[arg(long)]
         key: Option<String>,
+        /// The export of another node of the cell: what it had seen of this file must be in it.
+        #[arg(long, value_name = "OTHER")]
+        against: Vec<PathBuf>,
     },
     /// Write the whole file with its signed head.
     Export {
         /// Where to.
         file: PathBuf,
+        /// Of this node of the cell, host:port as `status` shows it; without it, of whichever answers.
+        #[arg(long, value_name = "HOST:PORT")]
+        node: Option<String>,
     },
 }
 
@@ -68,6 +79,24 @@ struct Shown<'a> {
     head: &'a Verified,
 }
 
+/// A file that holds.
+#[derive(Serialize)]
+struct Checked<'a> {
+    #[serde(flatten)]
+    verified: &'a Verified,
+    /// What other nodes knew of it.
+    known: Vec<Known>,
+}
+
+/// What another node knew of a file, all of which is in it.
+#[derive(Serialize)]
+struct Known {
+    /// The other node.
+    by: String,
+    /// How many heads of it that node had noted.
+    heads: usize,
+}
+
 impl Audit {
     /// Shows, exports or verifies.
     ///
@@ -75,21 +104,27 @@ impl Audit {
     /// When the cell does not answer, or a file does not hold.
     pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
         match self.what {
-            What::Verify { file, key } => {
+            What::Verify { file, key, against } => {
                 let text = read_file(&file)?;
                 let tampered = |problem: String| Error::Tampered { path: file.clone(), problem };
                 let verified = verify(&text).map_err(|error| tampered(error.to_string()))?;
+                let known = against
+                    .iter()
+                    .map(|other| known_by(&file, &text, other))
+                    .collect::<Result<Vec<_>, _>>()?;
                 if key.is_some_and(|key| !key.eq_ignore_ascii_case(&verified.key)) {
                     return Err(tampered(format!("it is signed by {} and not by that key", verified.key)));
                 }
                 match screen.output() {
-                    Output::Text => screen.data(&holds(&verified)),
-                    Output::Json | Output::Jsonl => screen.json(&verified),
+                    Output::Text => {
+                        screen.data(&(holds(&verified) + &known.iter().map(agrees).collect::<String>()))
+                    }
+                    Output::Json | Output::Jsonl => screen.json(&Checked { verified: &verified, known }),
                 }
                 Ok(Exit::Done)
             }
-            What::Export { file } => {
-                let desk = Desk::open(global, None)?;
+            What::Export { file, node } => {
+                let desk = Desk::at(global, None, node)?;
                 let text = fetch(&desk).await?;
                 fs::write(&file, &text).map_err(|error| bad(&file, error.to_string()))?;
                 let tampered = |error: bulkhead_wire::audit::Tampered| Error::Tampered {
@@ -99,8 +134,8 @@ impl Audit {
                 screen.data(&holds(&verify(&text).map_err(tampered)?));
                 Ok(Exit::Done)
             }
-            What::Show { from } => {
-                let desk = Desk::open(global, None)?;
+            What::Show { from, node } => {
+                let desk = Desk::at(global, None, node)?;
                 let text = fetch(&desk).await?;
                 let head = verify(&text).map_err(|error| Error::Tampered {
                     path: "the cell's own file".into(),
@@ -163,11 +198,29 @@ fn holds(verified: &Verified) -> String {
     )
 }
 
-fn read_file(path: &PathBuf) -> Result<String, Error> {
+/// Holds a file against another node's export, which must hold itself.
+fn known_by(file: &Path, text: &str, other: &Path) -> Result<Known, Error> {
+    let tampered = |path: &Path, problem: String| Error::Tampered { path: path.to_owned(), problem };
+    let knowing = read_file(other)?;
+    let knower = verify(&knowing).map_err(|error| tampered(other, error.to_string()))?;
+    let by = knower.head.node;
+    let heads =
+        agree(text, &knowing).map_err(|error| tampered(file, format!("{error} (as {by} knew it)")))?;
+    Ok(Known { by, heads })
+}
+
+fn agrees(known: &Known) -> String {
+    match known.heads {
+        0 => format!("{} had noted nothing of it\n", known.by),
+        heads => format!("all that {} had noted of it is there: {heads} heads\n", known.by),
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|error| bad(path, error.to_string()))
 }
 
-fn bad(path: &std::path::Path, problem: String) -> Error {
+fn bad(path: &Path, problem: String) -> Error {
     Error::BadFile { path: path.to_owned(), problem }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_control::{Error, Following, Published, Pulse, PulseConfig};
+use bulkhead_model::AuditHead;
 use bulkhead_process::{Drain, Health, Lease};
 use tokio::task::JoinHandle;
 
@@ -37,6 +38,7 @@ impl Node {
             address: format!("{name}.example:7443"),
             interval,
             claims: Arc::new(move || claims.clone()),
+            audit: Arc::new(AuditHead::default),
         };
         let condition = health.condition("authority", "starting");
         let pulse = Pulse::new(config, world.log.clone(), following.clone(), lease.clone(), condition);

@@ -191,6 +191,7 @@ impl World {
             node: "england-1".into(),
             nation: HOME,
             pending_cuts: Arc::new(Vec::new),
+            audits_behind: Arc::new(std::collections::BTreeMap::new),
             presence: Arc::new(|| {
                 let presence = Presence { connected: true, taking: false, ..Presence::default() };
                 HashMap::from([(tenant_id(RIVERSIDE), presence)])

@@ -39,6 +39,7 @@ fn pulse_of_another(england: &England) {
         cuts: [0; 16],
         claims: (0..SHARDS).map(|shard| (shard, 99)).collect::<BTreeMap<_, _>>(),
         at: Timestamp::now(),
+        audit: None,
     };
     let mut pulses = Pulses::default();
     pulses.hear(pulse, Timestamp::now());

@@ -360,11 +360,14 @@ fn control() -> Vec<(&'static str, Record)> {
         cuts: [0xc5; 16],
         claims: [(3, 7), (31, 1)].into(),
         at: at("2026-03-01T11:00:00Z"),
+        audit: None,
     };
-    let pulse = ControlRecord {
+    let pulse_of = |pulse: &Pulse| ControlRecord {
         at: Some(time_to_wire(at("2026-03-01T11:00:00Z"))),
-        fact: Some(control_record::Fact::Pulse(pulse_to_wire(&pulse))),
+        fact: Some(control_record::Fact::Pulse(pulse_to_wire(pulse))),
     };
+    let head = bulkhead_model::AuditHead { count: 12, hash: DIGEST, own: 9 };
+    let with_audit = Pulse { audit: Some(head), ..pulse.clone() };
     let signed = ControlRecord {
         at: Some(time_to_wire(at("2026-03-01T09:30:00.000125Z"))),
         fact: Some(control_record::Fact::Signed(signed_cut())),
@@ -375,14 +378,22 @@ fn control() -> Vec<(&'static str, Record)> {
         what: "300 new referrals in a minute, and 20 are allowed".into(),
         home: None,
     };
-    let anomaly = ControlRecord {
+    let home = HomePlace {
+        nation: "england".into(),
+        position: 44,
+        at: Some(time_to_wire(at("2026-03-01T11:59:59.800Z"))),
+    };
+    let carried = AnomalyFact { home: Some(home), ..anomaly.clone() };
+    let anomaly_of = |anomaly: AnomalyFact| ControlRecord {
         at: Some(time_to_wire(at("2026-03-01T12:00:00Z"))),
         fact: Some(control_record::Fact::Anomaly(anomaly)),
     };
     vec![
-        ("control-anomaly", Record::Control(anomaly)),
+        ("control-anomaly", Record::Control(anomaly_of(anomaly))),
+        ("control-anomaly--carried", Record::Control(anomaly_of(carried))),
         ("control-directory", Record::Control(record)),
-        ("control-pulse", Record::Control(pulse)),
+        ("control-pulse", Record::Control(pulse_of(&pulse))),
+        ("control-pulse--audit", Record::Control(pulse_of(&with_audit))),
         ("control-signed", Record::Control(signed)),
     ]
 }
@@ -423,6 +434,6 @@ fn signed_cut() -> SignedCopy {
             position: 44,
             at: Some(time_to_wire(at("2026-03-01T09:29:59.800Z"))),
         }),
-        audit: Some(AuditHead { count: 12, digest: Bytes::from_static(&DIGEST) }),
+        audit: Some(AuditHead { count: 12, digest: Bytes::from_static(&DIGEST), own: 0 }),
     }
 }
