@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bulkhead_testkit::campaign::CutCampaign;
+use bulkhead_testkit::campaign::{CutCampaign, Further};
 use clap::Parser;
 
 /// Cuts tenants of the demo world off and brings them back, under traffic, with crashes at any step, and judges the
@@ -31,8 +31,9 @@ struct Arguments {
     /// The brokers of a Kafka cluster, with commas between. Without it: the embedded log.
     #[arg(long)]
     kafka: Option<String>,
-    /// Nodes in each cell.
-    #[arg(long, default_value_t = 1)]
+    /// Nodes in each cell. On Kafka those beside the first are processes of their own, killed and paused one by one; else
+    /// they are in the one process of the world.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     nodes: u8,
     /// The `bulkhead` binary. Without it: the one beside this one.
     #[arg(long)]
@@ -55,11 +56,12 @@ async fn main() -> Result<ExitCode> {
     std::fs::create_dir_all(&data_dir)?;
     let mut campaign = CutCampaign::new(binary, arguments.cycles, seed, data_dir);
     campaign.senders = arguments.senders;
-    campaign.arguments = vec!["--nodes".into(), arguments.nodes.to_string()];
-    if let Some(bootstrap) = arguments.kafka {
-        let prefix = format!("cuts-{seed}-{}", std::process::id());
-        let kafka = ["--log", "kafka", "--kafka", &bootstrap, "--kafka-prefix", &prefix];
-        campaign.arguments.extend(kafka.map(str::to_owned));
+    match arguments.kafka {
+        Some(bootstrap) => {
+            let prefix = format!("cuts-{seed}-{}", std::process::id());
+            campaign.further = Some(Further { bootstrap, prefix, count: usize::from(arguments.nodes) - 1 });
+        }
+        None => campaign.arguments = vec!["--nodes".into(), arguments.nodes.to_string()],
     }
     let cycled = campaign.run().await.with_context(|| format!("seed {seed}"));
     if !cycled.as_ref().is_ok_and(|cycled| cycled.report.is_good()) {

@@ -23,6 +23,7 @@ use rand::{Rng, SeedableRng};
 use super::clock::ClockOff;
 use super::failure::{Failure, Urn};
 use super::node::{self, Kafka, Node};
+use super::progress::say;
 use super::senders::Senders;
 use super::world::{Start, World};
 use super::{Report, judge};
@@ -95,7 +96,8 @@ impl FailureCampaign {
                 None
             });
         urn.besides.extend(clock.as_ref().map(|_| Failure::ClockOff));
-        skipped.iter().for_each(|skipped| warn(skipped));
+        // What was asked for and is not done must be seen.
+        skipped.iter().for_each(|skipped| say(format_args!("SKIPPED: {skipped}")));
         let mut start = Start::new(self.binary.clone(), self.data_dir.clone());
         let prefix = format!("campaign-{}-{}", self.seed, std::process::id());
         let kafka = ["--log", "kafka", "--kafka", brokers.bootstrap(), "--kafka-prefix", &prefix];
@@ -113,12 +115,13 @@ impl FailureCampaign {
             let failure = urn.draw(&mut random);
             let chosen = random.random_range(0..nodes.len());
             let chosen = &mut nodes[chosen];
-            progress(number, failure, &chosen.name);
+            say(format_args!("failure {} of {}: {failure} ({})", number + 1, self.failures, chosen.name));
             self.fail(failure, chosen, &brokers, clock.as_ref(), &mut random)
                 .await
                 .with_context(|| format!("failure {number}, {failure}, at {}", chosen.name))?;
             *failures.entry(failure).or_default() += 1;
         }
+        say("the judgement");
         let notebook = senders.finish().await;
         let (history, wrong) = judge(&History::new(), &notebook, &world.dev).await?;
         let mut report = Report::new(self.seed);
@@ -245,18 +248,6 @@ async fn fill_disk(brokers: &Brokers, full: Duration) -> Result<()> {
     }
     disk.make_room().map_err(|error| anyhow!(error))?;
     revive(brokers, &[], Duration::ZERO).await
-}
-
-/// What was asked for and is not done must be seen.
-#[allow(clippy::print_stderr, reason = "it is for whoever waits for it")]
-fn warn(skipped: &str) {
-    eprintln!("SKIPPED: {skipped}");
-}
-
-/// A long campaign shows that it goes on.
-#[allow(clippy::print_stderr, reason = "it is for whoever waits for it, and no part of the result")]
-fn progress(number: u32, failure: Failure, node: &str) {
-    eprintln!("{} failure {number}: {failure} ({node})", jiff::Timestamp::now());
 }
 
 /// Kills these, waits, and starts them again.

@@ -19,6 +19,7 @@ mod kills;
 pub mod node;
 mod plan;
 pub mod ports;
+mod progress;
 mod report;
 mod senders;
 pub mod world;
@@ -31,7 +32,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use cluster::{FailureCampaign, Survived};
-pub use cycles::{CutCampaign, Cycled, End, Peril};
+pub use cycles::{CutCampaign, Cycled, End, Further, Peril};
 pub use failure::Failure;
 pub use kills::Kill;
 pub use report::Report;
@@ -39,6 +40,7 @@ pub use world::{DevJson, Start, World};
 
 use crate::history::{History, Wrong};
 use kills::Round;
+use progress::{NowAndThen, say};
 use senders::Senders;
 
 /// How long what is under way may take to come to rest.
@@ -81,13 +83,16 @@ impl Campaign {
         let senders = Senders::start(&dev, self.seed, self.senders);
         let mut history = History::new();
         let mut world = Some(first);
+        let mut progress = NowAndThen::new();
         for number in 0..self.rounds {
             let round = Round::draw(&mut random, self.life, number == 0);
             let died =
                 round.run(&mut start, world.take()).await.with_context(|| format!("round {number}"))?;
             history.crashed(died.dead_by);
             report.killed(died.how);
+            progress.say(|| format!("killed {} of {} times", number + 1, self.rounds));
         }
+        say("the last start, and the judgement");
         start.extra.clear();
         let last = World::start(&start).await.context("the last start")?;
         let notebook = senders.finish().await;

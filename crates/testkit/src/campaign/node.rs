@@ -81,14 +81,26 @@ fn node(
     }
     let settings = dir.join("node.toml");
     fs::write(&settings, text)?;
-    let (name, http, variables) = (address.name.clone(), address.http, Vec::new());
-    Ok(Node { name, http, dir, settings, variables, child: None })
+    Ok(Node {
+        name: address.name.clone(),
+        nation: nation.clone(),
+        grpc: address.grpc,
+        http: address.http,
+        dir,
+        settings,
+        variables: Vec::new(),
+        child: None,
+    })
 }
 
 /// A node that is a process of its own.
 pub struct Node {
     /// Its name.
     pub name: String,
+    /// Whose cell it is of.
+    pub nation: String,
+    /// Where tenants and operators reach it.
+    pub grpc: SocketAddr,
     /// Where it answers for its health.
     pub http: SocketAddr,
     /// Its files: settings, ledger, audit, log.

@@ -96,6 +96,7 @@ impl Cycle {
 
     /// Cuts, and brings back.
     pub(super) async fn run(&self, scene: &mut Scene) -> Result<(CutStory, Came)> {
+        scene.about = Some(self.nation);
         let commanded = Timestamp::now();
         let cut = self.cut(scene).await?;
         let by = scene.everywhere(&cut, |stage| stage != "unmade" && stage != "pending").await?;

@@ -63,7 +63,7 @@ pub(super) enum Next {
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     pub(super) nation: Nation,
-    nodes: Vec<SocketAddr>,
+    pub(super) nodes: Vec<SocketAddr>,
     ca: String,
     operators: Arc<BTreeMap<&'static str, Signer>>,
 }

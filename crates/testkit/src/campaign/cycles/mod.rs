@@ -3,6 +3,8 @@
 //! ```text
 //! operators ── Plan, Cut, Command, ListCuts, ShowCut (signed) ──▶ cells          one process, `bulkhead dev`, killed
 //! senders   ── POST /send ──▶ simulators ─▶ sidecars ─▶ cells ─▶ sidecars ─▶ simulators      before, during, after any command
+//!                                                  further nodes of each cell, each a process of its own, on Kafka:
+//!                                                  killed or paused one by one while a command is under way
 //! intruder  ── Submit with every credential of before ──▶ cells                  must be refused, every time
 //! ```
 //!
@@ -27,7 +29,9 @@ use tokio::sync::watch;
 pub use cycle::End;
 pub use scene::Peril;
 
+use super::node::Kafka;
 use super::plan::Note;
+use super::progress::say;
 use super::senders::Senders;
 use super::world::{DevJson, Start};
 use super::{REST, Report, gather, ports};
@@ -39,6 +43,8 @@ use scene::Scene;
 const PACE: Duration = Duration::from_millis(350);
 /// How likely a crash is at each command.
 const RISK: f64 = 0.25;
+/// The same where single nodes die too.
+const RISK_WITH_NODES: f64 = 0.45;
 
 /// What a cut campaign is told.
 #[derive(Debug, Clone)]
@@ -53,8 +59,33 @@ pub struct CutCampaign {
     pub data_dir: PathBuf,
     /// Senders at work at a time.
     pub senders: u32,
-    /// More arguments for `bulkhead dev`: another log, several nodes.
+    /// More arguments for `bulkhead dev`: another log, several nodes in its process.
     pub arguments: Vec<String>,
+    /// Further nodes of each cell, each a process of its own that may die alone.
+    pub further: Option<Further>,
+}
+
+/// Nodes beside the one of each cell that is in the process of `bulkhead dev`.
+#[derive(Debug, Clone)]
+pub struct Further {
+    /// The brokers, with commas between.
+    pub bootstrap: String,
+    /// What the names of all topics begin with.
+    pub prefix: String,
+    /// So many of each cell.
+    pub count: usize,
+}
+
+impl Further {
+    fn kafka(&self) -> Kafka<'_> {
+        Kafka { bootstrap: &self.bootstrap, prefix: &self.prefix }
+    }
+
+    /// For `bulkhead dev`, so that it is on the same log.
+    fn arguments(&self) -> [String; 6] {
+        let Self { bootstrap, prefix, .. } = self;
+        ["--log", "kafka", "--kafka", bootstrap, "--kafka-prefix", prefix].map(str::to_owned)
+    }
 }
 
 /// The end of a cut campaign.
@@ -81,7 +112,7 @@ pub struct Cycled {
 impl CutCampaign {
     /// So many cycles of that binary in that directory, with the usual numbers.
     pub fn new(binary: PathBuf, cycles: u32, seed: u64, data_dir: PathBuf) -> Self {
-        Self { binary, cycles, seed, data_dir, senders: 4, arguments: Vec::new() }
+        Self { binary, cycles, seed, data_dir, senders: 4, arguments: Vec::new(), further: None }
     }
 
     /// Runs it and judges it.
@@ -93,7 +124,9 @@ impl CutCampaign {
         let mut start = Start::new(self.binary.clone(), self.data_dir.clone());
         start.port_base = Some(ports::free_base(&mut random)?);
         start.extra = self.arguments.clone();
-        let mut scene = Scene::open(start, random, RISK).await?;
+        start.extra.extend(self.further.iter().flat_map(Further::arguments));
+        let risk = if self.further.is_some() { RISK_WITH_NODES } else { RISK };
+        let mut scene = Scene::open(start, random, risk, self.further.as_ref()).await?;
         let (about, named) = watch::channel(None);
         let senders = Senders::about(&scene.dev, self.seed, self.senders, PACE, &named);
         let mut cycled = Cycled::new(self.seed);
@@ -104,8 +137,17 @@ impl CutCampaign {
             let (story, came) = cycle.run(&mut scene).await.with_context(context)?;
             scene.history.cut(story);
             cycled.add(cycle.end(), &came);
+            say(format_args!(
+                "cycle {} of {}: {} {}; crashes so far: {}",
+                number + 1,
+                self.cycles,
+                cycle.tenant(),
+                cycle.end(),
+                scene.perils.values().sum::<u32>()
+            ));
             scene.dwell().await;
         }
+        say("the last crash, and the judgement");
         // The last life has no end of its own.
         scene.crash(|_| Ok(())).await?;
         let notebook = senders.finish().await;
@@ -175,6 +217,15 @@ impl fmt::Display for Cycled {
     }
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Restored => "restored",
+            End::Withdrawn => "withdrawn",
+        })
+    }
+}
+
 impl fmt::Display for Peril {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -182,6 +233,8 @@ impl fmt::Display for Peril {
             Peril::During => "during it",
             Peril::After => "after it",
             Peril::AtADecision => "at a decision",
+            Peril::NodeKilled => "a node killed",
+            Peril::NodePaused => "a node paused",
         })
     }
 }

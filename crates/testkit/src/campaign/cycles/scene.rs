@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::Further;
 use super::desk::{Desk, Who};
 use super::keys::Keys;
+use crate::campaign::node::{self, Node};
 use crate::campaign::world::{DevJson, Start, World};
 use crate::history::History;
 
@@ -21,7 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// When the world dies, as seen from a command.
+/// How long a single node is gone: as long as a lease, and longer than a session at a broker.
+const LEAST_GONE: Duration = Duration::from_millis(100);
+const MOST_GONE: Duration = Duration::from_secs(9);
+
+/// When the world dies, or one node of it, as seen from a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peril {
     /// Before it is sent.
@@ -32,6 +38,10 @@ pub enum Peril {
     After,
     /// Between the two appends of a decision, some time later.
     AtADecision,
+    /// SIGKILL of a single node while it is under way; the others live.
+    NodeKilled,
+    /// SIGSTOP of a single node while it is under way, mostly longer than its lease, then SIGCONT.
+    NodePaused,
 }
 
 /// The world, and what is remembered of it.
@@ -48,17 +58,37 @@ pub(super) struct Scene {
     pub(super) perils: BTreeMap<Peril, u32>,
     /// How likely a crash is at each command.
     pub(super) risk: f64,
+    /// Nodes that are processes of their own; they live on when the world dies.
+    nodes: Vec<Node>,
+    /// Whose cut is under way.
+    pub(super) about: Option<Nation>,
 }
 
 impl Scene {
-    pub(super) async fn open(start: Start, random: StdRng, risk: f64) -> Result<Self> {
+    pub(super) async fn open(
+        start: Start,
+        random: StdRng,
+        risk: f64,
+        further: Option<&Further>,
+    ) -> Result<Self> {
         let world = World::start(&start).await.context("the first start")?;
         let dev = world.dev.clone();
+        let mut nodes = match further {
+            Some(further) => {
+                let place = start.data_dir.with_extension("nodes");
+                node::further(&dev, further.kafka(), &place, further.count)?
+            }
+            None => Vec::new(),
+        };
+        for node in &mut nodes {
+            node.start(&start.binary).await?;
+        }
         let mut desks = BTreeMap::new();
         for nation in Nation::ALL {
             let cell = dev.cells.iter().find(|cell| cell.nation == nation.as_str());
-            let nodes = cell.context("a nation without a cell")?.nodes.iter().map(|node| node.grpc);
-            desks.insert(nation, Desk::open(&dev, nation, nodes.collect())?);
+            let first = cell.context("a nation without a cell")?.nodes.iter().map(|node| node.grpc);
+            let more = nodes.iter().filter(|node| node.nation == nation.as_str()).map(|node| node.grpc);
+            desks.insert(nation, Desk::open(&dev, nation, first.chain(more).collect())?);
         }
         let keys = Keys::open(&dev)?;
         let extra = start.extra.clone();
@@ -73,6 +103,8 @@ impl Scene {
             random,
             perils: BTreeMap::new(),
             risk,
+            nodes,
+            about: None,
         })
     }
 
@@ -81,8 +113,7 @@ impl Scene {
     }
 
     pub(super) fn nodes(&self, nation: Nation) -> Vec<SocketAddr> {
-        let cell = self.dev.cells.iter().find(|cell| cell.nation == nation.as_str());
-        cell.into_iter().flat_map(|cell| cell.nodes.iter().map(|node| node.grpc)).collect()
+        self.desks.get(&nation).map(|desk| desk.nodes.clone()).unwrap_or_default()
     }
 
     /// A little life between two commands.
@@ -140,7 +171,7 @@ impl Scene {
     /// Does it, and something may happen meanwhile. What came of it is for the next look to say.
     pub(super) async fn at_risk(&mut self, action: impl Future<Output = Result<()>>) -> Result<()> {
         let peril = self.random.random_bool(self.risk).then(|| {
-            let all = [
+            let world = [
                 Peril::Before,
                 Peril::During,
                 Peril::During,
@@ -148,6 +179,9 @@ impl Scene {
                 Peril::After,
                 Peril::AtADecision,
             ];
+            let alone = [Peril::NodeKilled, Peril::NodePaused];
+            let all =
+                if !self.nodes.is_empty() && self.random.random_bool(0.6) { &alone[..] } else { &world[..] };
             all[self.random.random_range(0..all.len())]
         });
         if let Some(peril) = peril {
@@ -185,7 +219,41 @@ impl Scene {
                 self.begin().await?;
                 action.await
             }
+            Some(Peril::NodeKilled | Peril::NodePaused) => {
+                // A pause may begin before the command does.
+                let after = self.random.random_range(Duration::ZERO..Duration::from_millis(60));
+                let long = self.random.random_range(LEAST_GONE..MOST_GONE);
+                let (is_killed, binary) = (peril == Some(Peril::NodeKilled), self.start.binary.clone());
+                let node = self.a_node();
+                let gone = async {
+                    tokio::time::sleep(after).await;
+                    match is_killed {
+                        true => node.kill().await?,
+                        false => node.signal("STOP").await?,
+                    }
+                    tokio::time::sleep(long).await;
+                    match is_killed {
+                        true => node.start(&binary).await,
+                        false => {
+                            node.signal("CONT").await?;
+                            node.ready().await
+                        }
+                    }
+                };
+                let (done, gone) = tokio::join!(action, gone);
+                gone?;
+                done
+            }
         }
+    }
+
+    /// Mostly one of the cell that the cut is of.
+    fn a_node(&mut self) -> &mut Node {
+        let nation = self.about.filter(|_| self.random.random_bool(0.7));
+        let is_of = |node: &&mut Node| nation.is_none_or(|nation| node.nation == nation.as_str());
+        let mut nodes: Vec<_> = self.nodes.iter_mut().filter(is_of).collect();
+        let chosen = self.random.random_range(0..nodes.len());
+        nodes.swap_remove(chosen)
     }
 
     /// Looks until it is seen; what fails meanwhile is looked at again. `act` is tried whenever it is not seen yet.
@@ -232,6 +300,9 @@ impl Scene {
 
     /// Ends it in good order.
     pub(super) async fn close(mut self) -> Result<()> {
+        for node in std::mem::take(&mut self.nodes) {
+            node.stop().await?;
+        }
         match self.world.take() {
             Some(world) => world.stop().await.map(|_| ()),
             None => Ok(()),
