@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 use crate::live::operator::Made;
 use crate::live::receiver::Receiving;
 use crate::live::sender::{AGAIN, Load, Sending};
-use crate::live::{Live, Plan};
+use crate::live::{Live, Odd, Plan};
 use crate::sender::document;
 use crate::spread::Spread;
 use crate::store::Store;
@@ -67,8 +67,7 @@ pub(crate) async fn run(plan: &Cuts) -> Result<()> {
         store: &plan.store,
         nodes: plan.nodes,
         tenants: &all,
-        apart: false,
-        preload: None,
+        odd: Odd::default(),
     })
     .await?;
     let _sink = Receiving::start(&live, SINK, None)?;

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
 
 /// Measures Bulkhead.
 #[derive(Debug, Parser)]
@@ -120,9 +121,12 @@ enum What {
         /// How a node is kept from hearing.
         #[arg(long, value_enum, default_value = "stop")]
         how: stopped::How,
-        /// A library that the last node is started with, for example one that moves its clock.
+        /// The wall clock of the last node is so many seconds ahead, or behind when it is negative.
+        #[arg(long, allow_negative_numbers = true)]
+        clock: Option<i64>,
+        /// What nodes tell one another directly reaches nobody, so that only the log and the lease are left.
         #[arg(long)]
-        preload: Option<PathBuf>,
+        unpushed: bool,
         /// Receivers wait so many ms between two frames that they read.
         #[arg(long)]
         slowly: Option<u64>,
@@ -212,10 +216,11 @@ async fn main() -> Result<()> {
             let plan = cuts::Cuts { binary: beside(binary)?, dir, store, nodes, count, streams, bytes };
             cuts::run(&plan).await?;
         }
-        Some(What::Stopped { binary, nodes, runs, how, preload, slowly }) => {
+        Some(What::Stopped { binary, nodes, runs, how, clock, unpushed, slowly }) => {
             let Arguments { dir, store, .. } = arguments;
             let (binary, slowly) = (beside(binary)?, slowly.map(Duration::from_millis));
-            let plan = stopped::Stopped { binary, dir, store, nodes, runs, how, preload, slowly };
+            let clock = clock.map(SignedDuration::from_secs);
+            let plan = stopped::Stopped { binary, dir, store, nodes, runs, how, clock, unpushed, slowly };
             stopped::run(&plan).await?;
         }
         Some(What::Gate { tenants, cuts }) => gate::run(tenants, cuts)?,

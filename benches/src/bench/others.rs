@@ -22,7 +22,7 @@ use crate::keys::server_name;
 use crate::live::operator::Made;
 use crate::live::receiver::Receiving;
 use crate::live::sender::{Load, Sending};
-use crate::live::{Live, NATION, Plan};
+use crate::live::{Live, NATION, Odd, Plan};
 use crate::process::cpu_seconds;
 use crate::sender::{document, referral};
 use crate::spread::Spread;
@@ -123,8 +123,7 @@ impl World {
             store: &plan.store,
             nodes: plan.nodes,
             tenants: &tenants,
-            apart: false,
-            preload: None,
+            odd: Odd::default(),
         })
         .await?;
         let (mut others, mut taking) = (Vec::new(), Vec::new());

@@ -22,6 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Dialer {
     tls: TlsConnector,
+    window: u32,
 }
 
 impl Dialer {
@@ -30,7 +31,14 @@ impl Dialer {
     /// # Errors
     /// When they cannot be used.
     pub fn new(credentials: &Credentials) -> Result<Self, Error> {
-        Ok(Self { tls: TlsConnector::from(Arc::new(client_config(credentials)?)) })
+        Ok(Self { tls: TlsConnector::from(Arc::new(client_config(credentials)?)), window: STREAM_WINDOW })
+    }
+
+    /// The same, with so many bytes under way on a stream: for one that reads slowly and lets the rest wait at the
+    /// other end.
+    #[must_use]
+    pub fn with_window(self, window: u32) -> Self {
+        Self { window, ..self }
     }
 
     /// A channel to `address` (`host:port`), whose certificate must be for `server_name`, such as
@@ -48,7 +56,7 @@ impl Dialer {
             .map_err(|_| not_a_name())?
             .origin(origin)
             .connect_timeout(CONNECT_TIMEOUT)
-            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_stream_window_size(self.window)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(MAX_FRAME)
             .http2_keep_alive_interval(KEEPALIVE)

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Both ends are TCP at the addresses that everybody knows, so neither the node nor the brokers are set up otherwise.
-//! While the switch is off nothing passes, and what was sent meanwhile arrives later, as after a lost route.
+//! While a broker is out of reach nothing passes, and what was sent meanwhile arrives later, as after a lost route.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,50 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// Which brokers a node reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    All,
+    None,
+    /// All but the one at this address.
+    AllBut(String),
+}
+
+impl Reach {
+    fn holds(&self, broker: &str) -> bool {
+        match self {
+            Reach::All => true,
+            Reach::None => false,
+            Reach::AllBut(lost) => lost != broker,
+        }
+    }
+}
+
 /// What stands between a node and its brokers.
 #[derive(Debug, Clone)]
-pub(crate) struct Switch(watch::Sender<bool>);
+pub(crate) struct Switch(watch::Sender<Reach>);
 
 impl Switch {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(true))
+        Self(watch::Sender::new(Reach::All))
     }
 
-    pub(crate) fn set(&self, passes: bool) {
-        self.0.send_replace(passes);
+    pub(crate) fn set(&self, reach: Reach) {
+        self.0.send_replace(reach);
+    }
+}
+
+/// The switch as one broker's connections see it.
+#[derive(Clone)]
+struct Gate {
+    reach: watch::Receiver<Reach>,
+    broker: String,
+}
+
+impl Gate {
+    /// Waits until something may pass. False: it never will again.
+    async fn passes(&mut self) -> bool {
+        self.reach.wait_for(|reach| reach.holds(&self.broker)).await.is_ok()
     }
 }
 
@@ -48,13 +81,13 @@ pub(super) async fn outer(dir: &Path, ins: &[String], brokers: &[String], switch
     }
     for address in brokers {
         let listener = UnixListener::bind(socket(dir, address))?;
-        let (address, passes) = (address.clone(), switch.0.subscribe());
+        let gate = Gate { reach: switch.0.subscribe(), broker: address.clone() };
         tokio::spawn(async move {
             while let Ok((unix, _)) = listener.accept().await {
-                let (address, passes) = (address.clone(), passes.clone());
-                tokio::spawn(
-                    async move { join(unix, TcpStream::connect(address).await, Some(passes)).await },
-                );
+                let gate = gate.clone();
+                tokio::spawn(async move {
+                    join(unix, TcpStream::connect(&gate.broker).await, Some(gate)).await;
+                });
             }
         });
     }
@@ -109,25 +142,21 @@ fn socket(dir: &Path, address: &str) -> PathBuf {
 async fn join(
     one: impl AsyncRead + AsyncWrite,
     other: io::Result<impl AsyncRead + AsyncWrite>,
-    passes: Option<watch::Receiver<bool>>,
+    gate: Option<Gate>,
 ) {
     let Ok(other) = other else { return };
     let ((one_out, one_in), (other_out, other_in)) = (split(one), split(other));
     tokio::select! {
-        () = pass(one_out, other_in, passes.clone()) => {}
-        () = pass(other_out, one_in, passes) => {}
+        () = pass(one_out, other_in, gate.clone()) => {}
+        () = pass(other_out, one_in, gate) => {}
     }
 }
 
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut passes: Option<watch::Receiver<bool>>,
-) {
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut gate: Option<Gate>) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        if let Some(passes) = &mut passes
-            && passes.wait_for(|passes| *passes).await.is_err()
+        if let Some(gate) = &mut gate
+            && !gate.passes().await
         {
             return;
         }

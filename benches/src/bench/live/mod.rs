@@ -5,6 +5,8 @@
 //! ```
 
 pub(crate) mod apart;
+pub(crate) mod leaders;
+mod nobody;
 mod node;
 pub(crate) mod operator;
 pub(crate) mod receiver;
@@ -16,9 +18,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use bulkhead_model::Nation;
 use bulkhead_transport::{Credentials, Dialer};
+use jiff::SignedDuration;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
+use self::nobody::Nobody;
 use self::node::Node;
 use self::operator::Operator;
 use crate::keys::{Keys, server_name};
@@ -38,16 +42,25 @@ pub(crate) struct Plan<'a> {
     pub(crate) nodes: usize,
     /// Tenants, `england/…`; each has a service of the same name.
     pub(crate) tenants: &'a [String],
+    pub(crate) odd: Odd,
+}
+
+/// What is not as it should be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Odd {
     /// The last node has a network of its own, so that it can be taken from its brokers.
     pub(crate) apart: bool,
-    /// A library that the last node is started with, for example one that moves its clock.
-    pub(crate) preload: Option<&'a Path>,
+    /// The wall clock of the last node is off by so much.
+    pub(crate) clock: Option<SignedDuration>,
+    /// What nodes tell one another directly reaches nobody.
+    pub(crate) unpushed: bool,
 }
 
 /// A running cell. Dropped, its nodes are killed.
 pub(crate) struct Live {
     pub(crate) nodes: Vec<Node>,
     pub(crate) operators: Vec<Operator>,
+    nobody: Option<Nobody>,
     keys: Keys,
     place: TempDir,
 }
@@ -67,10 +80,11 @@ impl Live {
         write("cell.key", &cell.key_pem)?;
         let people: Vec<_> =
             OPERATORS.iter().map(|name| Ok((*name, keys.operator(name)?))).collect::<Result<_>>()?;
+        let nobody = if plan.odd.unpushed { Some(Nobody::listen().await?) } else { None };
+        let advertise = nobody.as_ref().map(|nobody| nobody.address.as_str());
         let mut nodes = Vec::new();
         for number in 1..=plan.nodes {
-            let is_last = number == plan.nodes;
-            nodes.push(Node::lay_out(plan, place.path(), number, is_last).await?);
+            nodes.push(Node::lay_out(plan, place.path(), number, advertise).await?);
         }
         let addresses: Vec<_> = nodes.iter().map(|node| node.address.clone()).collect();
         let mut operators = Vec::new();
@@ -81,7 +95,7 @@ impl Live {
         for node in &mut nodes {
             node.start(plan.binary).await?;
         }
-        Ok(Self { nodes, operators, keys, place })
+        Ok(Self { nodes, operators, nobody, keys, place })
     }
 
     /// One connection to one node, made when it is first used.
@@ -90,14 +104,26 @@ impl Live {
         Ok(Dialer::new(&self.keys.tenant(tenant)?)?.channel(&node.address, &server_name(NATION))?)
     }
 
-    /// A connection to every node.
-    pub(crate) fn channels(&self, tenant: &str) -> Result<Vec<Channel>> {
-        (0..self.nodes.len()).map(|node| self.channel(tenant, node)).collect()
+    /// A connection to every node, with so many bytes under way on a stream.
+    pub(crate) fn channels(&self, tenant: &str, window: u32) -> Result<Vec<Channel>> {
+        let dialer = Dialer::new(&self.keys.tenant(tenant)?)?.with_window(window);
+        let to = |node: &Node| Ok(dialer.channel(&node.address, &server_name(NATION))?);
+        self.nodes.iter().map(to).collect()
+    }
+
+    /// How often a node tried in vain to tell another one something directly.
+    pub(crate) fn turned_away(&self) -> Option<usize> {
+        self.nobody.as_ref().map(Nobody::knocks)
     }
 
     /// The keys of a tenant.
     pub(crate) fn credentials(&self, tenant: &str) -> Result<Credentials> {
         self.keys.tenant(tenant)
+    }
+
+    /// What its topics begin with.
+    fn prefix(&self) -> Result<String> {
+        node::prefix(self.place())
     }
 
     /// Where its files are.

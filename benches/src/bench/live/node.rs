@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use bulkhead_testkit::campaign::http;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use bulkhead_testkit::campaign::{ClockOff, http};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use super::apart::{self, Switch};
+use super::apart::{self, Reach, Switch};
 use super::{NATION, Plan};
 
 /// How long it may take to be ready on a busy machine.
@@ -26,7 +26,8 @@ pub(crate) struct Node {
     pub(crate) address: String,
     http: SocketAddr,
     settings: PathBuf,
-    preload: Option<PathBuf>,
+    /// What it is started with besides.
+    variables: Vec<(String, String)>,
     /// It has a network of its own.
     apart: Option<Apart>,
     child: Option<Child>,
@@ -39,7 +40,13 @@ struct Apart {
 }
 
 impl Node {
-    pub(super) async fn lay_out(plan: &Plan<'_>, place: &Path, number: usize, is_last: bool) -> Result<Self> {
+    pub(super) async fn lay_out(
+        plan: &Plan<'_>,
+        place: &Path,
+        number: usize,
+        advertise: Option<&str>,
+    ) -> Result<Self> {
+        let is_last = number == plan.nodes;
         let name = format!("{NATION}-{number}");
         let dir = place.join(&name);
         fs::create_dir_all(&dir)?;
@@ -49,6 +56,9 @@ impl Node {
             "nation = \"{NATION}\"\nname = {name:?}\ndata_dir = {:?}\ngrpc = \"{grpc}\"\nhttp = \"{http}\"\n",
             dir.display().to_string()
         );
+        if let Some(address) = advertise {
+            text.push_str(&format!("advertise = {address:?}\n"));
+        }
         if number == 1 {
             text.push_str(&format!("directory = {:?}\n", file("directory.toml")));
         }
@@ -64,11 +74,10 @@ impl Node {
                 text.push_str("kind = \"embedded\"\n");
             }
             Some(bootstrap) => {
-                let prefix =
-                    place.file_name().context("a place has a name")?.to_string_lossy().replace('.', "");
+                let prefix = prefix(place)?;
                 let brokers: Vec<_> = bootstrap.split(',').collect();
                 text.push_str(&format!(
-                    "kind = \"kafka\"\nbootstrap = {brokers:?}\nprefix = \"bench-{prefix}\"\nreplicas = {}\nmin_in_sync = {}\n",
+                    "kind = \"kafka\"\nbootstrap = {brokers:?}\nprefix = \"{prefix}\"\nreplicas = {}\nmin_in_sync = {}\n",
                     plan.store.replicas,
                     plan.store.in_sync()
                 ));
@@ -76,27 +85,32 @@ impl Node {
         }
         let settings = dir.join("node.toml");
         fs::write(&settings, text)?;
-        let preload = plan.preload.filter(|_| is_last).map(Path::to_owned);
+        let variables = match plan.odd.clock {
+            Some(off) if is_last => {
+                let clock =
+                    ClockOff::compile(&dir).map_err(|why| anyhow!("a clock cannot be moved: {why}"))?;
+                clock.variables(off)
+            }
+            _ => Vec::new(),
+        };
         let apart = match &plan.store.kafka {
-            Some(brokers) if plan.apart && is_last => Some(Apart {
+            Some(brokers) if plan.odd.apart && is_last => Some(Apart {
                 dir: dir.join("ways"),
                 brokers: brokers.split(',').map(str::to_owned).collect(),
                 switch: Switch::new(),
             }),
             _ => None,
         };
-        Ok(Self { name, address: grpc.to_string(), http, settings, preload, apart, child: None })
+        Ok(Self { name, address: grpc.to_string(), http, settings, variables, apart, child: None })
     }
 
     /// Starts it and waits until it is ready.
     pub(super) async fn start(&mut self, binary: &Path) -> Result<()> {
         let log = fs::File::create(self.settings.with_file_name("log.jsonl"))?;
         let mut command = self.command(binary).await?;
-        if let Some(library) = &self.preload {
-            command.env("LD_PRELOAD", library);
-        }
         let child = command
             .env("RUST_LOG", "warn")
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -128,9 +142,9 @@ impl Node {
         })
     }
 
-    /// Lets nothing pass between it and its brokers, or everything again.
-    pub(crate) fn reaches_its_brokers(&self, passes: bool) -> Result<()> {
-        self.apart.as_ref().context("it has no network of its own")?.switch.set(passes);
+    /// From now on it reaches these brokers and no others.
+    pub(crate) fn reaches(&self, reach: Reach) -> Result<()> {
+        self.apart.as_ref().context("it has no network of its own")?.switch.set(reach);
         Ok(())
     }
 
@@ -174,6 +188,12 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// What this cell's topics begin with.
+pub(super) fn prefix(place: &Path) -> Result<String> {
+    let name = place.file_name().context("a place has a name")?.to_string_lossy().replace('.', "");
+    Ok(format!("bench-{name}"))
 }
 
 /// A port that nobody uses now.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bulkhead_transport::MAX_MESSAGE;
+use bulkhead_transport::{MAX_MESSAGE, STREAM_WINDOW};
 use bulkhead_wire::time_from_wire;
 use bulkhead_wire::v1;
 use bulkhead_wire::v1::delivery_client::DeliveryClient;
@@ -24,6 +24,8 @@ use super::Live;
 const AGAIN: Duration = Duration::from_millis(20);
 /// Offers that may be open at a time.
 const CREDITS: u32 = 64;
+/// Bytes under way to one that reads slowly: about two documents.
+const LITTLE: u32 = 4 << 10;
 
 /// A hand-over whose last frame has come.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub(crate) struct Seen {
     pub(crate) last_offer: Option<Timestamp>,
     /// Streams that ended.
     pub(crate) ended: u64,
+    /// At which node the newest stream is.
+    pub(crate) node: Option<usize>,
 }
 
 /// A tenant that takes. Dropped, it stops.
@@ -56,12 +60,14 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
-    /// Begins; `pause` between two frames that are read.
+    /// Begins; `pause` between two frames that are read. One that pauses has little under way, so that what it has
+    /// not read waits at the node and not in its own memory.
     pub(crate) fn start(live: &Live, tenant: &str, pause: Option<Duration>) -> Result<Self> {
         let seen = Arc::<Mutex<Seen>>::default();
         let mut running = JoinSet::new();
-        let stream =
-            Stream { inbox: tenant.to_owned(), channels: live.channels(tenant)?, pause, seen: seen.clone() };
+        let window = if pause.is_some() { LITTLE } else { STREAM_WINDOW };
+        let channels = live.channels(tenant, window)?;
+        let stream = Stream { inbox: tenant.to_owned(), channels, pause, seen: seen.clone() };
         running.spawn(stream.run());
         Ok(Self { seen, _running: running })
     }
@@ -101,6 +107,7 @@ impl Stream {
         send(&up, Up::Hello(hello)).await?;
         send(&up, Up::Credit(v1::Credit { any: CREDITS, emergency: 1, taking: true })).await?;
         let mut down = client.receive(ReceiverStream::new(frames)).await?.into_inner();
+        self.note(|seen| seen.node = Some(node));
         let mut offers = HashMap::new();
         while let Ok(Some(response)) = down.message().await {
             match response.frame {

@@ -10,7 +10,7 @@ const SOURCE: &str = include_str!("clock_off.c");
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
-pub(super) struct ClockOff {
+pub struct ClockOff {
     library: PathBuf,
 }
 
@@ -19,7 +19,7 @@ impl ClockOff {
     ///
     /// # Errors
     /// Why it cannot be had on this machine.
-    pub(super) fn compile(place: &Path) -> Result<Self, String> {
+    pub fn compile(place: &Path) -> Result<Self, String> {
         let library = place.join("clock_off.so");
         let mut compiler = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-x", "c", "-", "-ldl", "-o"])
@@ -37,7 +37,7 @@ impl ClockOff {
     }
 
     /// With these in its environment, a process has a wall clock that is off by so much.
-    pub(super) fn variables(&self, off: SignedDuration) -> Vec<(String, String)> {
+    pub fn variables(&self, off: SignedDuration) -> Vec<(String, String)> {
         let library = ("LD_PRELOAD".to_owned(), self.library.display().to_string());
         vec![library, ("BULKHEAD_CLOCK_OFF".to_owned(), off.as_secs().to_string())]
     }

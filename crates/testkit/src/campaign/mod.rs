@@ -31,6 +31,7 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+pub use clock::ClockOff;
 pub use cluster::{FailureCampaign, Survived};
 pub use cycles::{CutCampaign, Cycled, End, Further, Peril};
 pub use failure::Failure;
