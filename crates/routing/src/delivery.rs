@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::flight::Down;
 use crate::hand_over::HandOver;
+use crate::last_frame::Queued;
 use crate::layers::Layer;
 use crate::owner::Shared;
 use crate::streams::{Frames, LastWord, Streams};
@@ -81,8 +82,11 @@ impl DeliveryService {
         let Ok(Some(v1::receive_request::Frame::Hello(hello))) = frame else {
             debug!(%tenant, "a stream did not say hello");
             // It fails when the other end is gone already.
-            let _ =
-                down.send(Err(Status::deadline_exceeded("a stream begins with hello; open another"))).await;
+            let _ = down
+                .send(Queued::Frame(Err(Status::deadline_exceeded(
+                    "a stream begins with hello; open another",
+                ))))
+                .await;
             return;
         };
         let drain = self.streams.take_place(&tenant, &self.all, last_word);

@@ -1,5 +1,5 @@
 //! One hand-over: the payload's frame, the event `offered` meanwhile, and the last frame only when that
-//! event was read back as valid and the gate has been asked once more.
+//! event was read back as valid, and gate and lease have been asked once more at the moment at which it goes.
 
 use bulkhead_ledger::Waiting;
 use bulkhead_model::{Claim, Code, Event, Reason, ReferralId, TenantId, Verdict};
@@ -8,18 +8,18 @@ use bulkhead_wire::record::Out;
 use bulkhead_wire::{address_to_wire, claim_to_wire, envelope_to_wire, provenance, time_to_wire, v1};
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tonic::Status;
 use tracing::{Instrument, info_span};
 
 use crate::Error;
 use crate::fallback::diversion;
 use crate::gate::aside;
 use crate::journal::Decided;
+use crate::last_frame::{LastFrame, NotNow, Queued};
 use crate::layers::Layer;
 use crate::owner::Shared;
 
 /// The stream down to a sidecar. Bounded: a sidecar that does not read stops its own tenant's deliveries.
-pub(crate) type Down = mpsc::Sender<Result<v1::ReceiveResponse, Status>>;
+pub(crate) type Down = mpsc::Sender<Queued>;
 
 /// How a hand-over ended on this side.
 #[derive(Debug)]
@@ -83,17 +83,27 @@ impl Flight {
         if !sent {
             return Ok(Handed::Not);
         }
-        let answer = self.shared.gate(Layer::LastFrame).ask(&asked);
-        if let Some(event) = aside(answer, Some(&self.to)) {
-            return self.take_back(event).await;
-        }
         let last = v1::HandOver {
             referral_id: self.waiting.id.to_string(),
             attempt: self.attempt,
             claim: Some(claim_to_wire(&self.claim)),
         };
-        self.shared.check_lease()?;
-        send(&self.down, v1::receive_response::Frame::HandOver(last)).await;
+        let (shared, to) = (self.shared.clone(), self.to.clone());
+        let (last, went) = LastFrame::new(last, move || {
+            let answer = shared.gate(Layer::LastFrame).ask(&asked);
+            aside(answer, Some(&to)).map_or(Ok(()), |event| Err(NotNow::Aside(event.into())))?;
+            shared.parts.lease.check().map_err(NotNow::Unsure)
+        });
+        if self.down.send(Queued::Last(last)).await.is_err() {
+            return Ok(Handed::Not);
+        }
+        match went.await {
+            Ok(Ok(())) => {}
+            Ok(Err(NotNow::Aside(event))) => return self.take_back(*event).await,
+            Ok(Err(NotNow::Unsure(stale))) => return Err(stale.into()),
+            // The stream ended with it in the queue.
+            Err(_) => return Ok(Handed::Not),
+        }
         metrics::counter!("bulkhead_offers_total", "nation" => self.shared.home().as_str(),
             "tenant" => self.to.to_string())
         .increment(1);
@@ -157,7 +167,7 @@ impl Flight {
 
 /// False when the stream is gone.
 pub(crate) async fn send(down: &Down, frame: v1::receive_response::Frame) -> bool {
-    down.send(Ok(v1::ReceiveResponse { frame: Some(frame) })).await.is_ok()
+    down.send(Queued::Frame(Ok(v1::ReceiveResponse { frame: Some(frame) }))).await.is_ok()
 }
 
 async fn recall(down: &Down, id: ReferralId, reason: &Reason) {

@@ -21,6 +21,7 @@ mod fresh;
 mod gate;
 mod hand_over;
 mod journal;
+mod last_frame;
 mod layers;
 mod notices;
 mod orders;

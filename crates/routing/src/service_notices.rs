@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::Error;
 use crate::flight::Down;
+use crate::last_frame::Queued;
 use crate::owner::Shared;
 
 /// The notices of one stream.
@@ -68,7 +69,7 @@ impl ServiceNotices {
     /// False: there is no room now.
     fn send(&self, notice: v1::ServiceNotice) -> bool {
         let response = v1::ReceiveResponse { frame: Some(Frame::ServiceNotice(notice)) };
-        let sent = self.down.try_send(Ok(response)).is_ok();
+        let sent = self.down.try_send(Queued::Frame(Ok(response))).is_ok();
         if sent {
             metrics::counter!("bulkhead_service_notices_total", "nation" => self.shared.home().as_str())
                 .increment(1);

@@ -2,11 +2,14 @@
 //!
 //! What was queued for a sidecar and not sent is dropped with the stream: a frame that was allowed when it was
 //! queued may not be any more.
+//!
+//! The connection takes one frame before it has room for it, and no more while that one waits. So an empty frame goes
+//! ahead of each last one: when the connection asks for what is behind it, everything before it has been sent.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bulkhead_model::TenantId;
 use bulkhead_process::Drain;
@@ -15,6 +18,8 @@ use bulkhead_wire::v1;
 use futures::{FutureExt, Stream};
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
+
+use crate::last_frame::{LastFrame, Queued};
 
 type Frame = Result<v1::ReceiveResponse, Status>;
 
@@ -34,8 +39,12 @@ pub(crate) type LastWord = oneshot::Sender<Status>;
 
 /// What one sidecar is sent.
 pub(crate) struct Frames {
-    queued: mpsc::Receiver<Frame>,
+    queued: mpsc::Receiver<Queued>,
     last_word: Option<oneshot::Receiver<Status>>,
+    /// The next, behind an empty frame.
+    last: Option<LastFrame>,
+    /// One was taken just now: whoever reads would gather the next with it.
+    has_given: bool,
     ended: bool,
 }
 
@@ -76,9 +85,9 @@ impl Streams {
 
 impl Frames {
     /// Those that are queued, until the last word is said.
-    pub(crate) fn new(queued: mpsc::Receiver<Frame>) -> (LastWord, Self) {
+    pub(crate) fn new(queued: mpsc::Receiver<Queued>) -> (LastWord, Self) {
         let (last_word, hears) = oneshot::channel();
-        (last_word, Self { queued, last_word: Some(hears), ended: false })
+        (last_word, Self { queued, last_word: Some(hears), last: None, has_given: false, ended: false })
     }
 }
 
@@ -96,10 +105,28 @@ impl Stream for Frames {
             if let Ok(status) = said {
                 self.ended = true;
                 self.queued.close();
+                self.last = None;
                 return Poll::Ready(Some(Err(status)));
             }
         }
-        self.queued.poll_recv(context)
+        if std::mem::take(&mut self.has_given) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let last = self.last.take().and_then(LastFrame::take);
+        let frame = match last {
+            Some(last) => Ok(last),
+            None => match ready!(self.queued.poll_recv(context)) {
+                Some(Queued::Frame(frame)) => frame,
+                Some(Queued::Last(last)) => {
+                    self.last = Some(last);
+                    Ok(v1::ReceiveResponse::default())
+                }
+                None => return Poll::Ready(None),
+            },
+        };
+        self.has_given = true;
+        Poll::Ready(Some(frame))
     }
 }
 
@@ -121,8 +148,9 @@ mod tests {
         let (down, queued) = mpsc::channel(4);
         let (last_word, mut frames) = Frames::new(queued);
         let running = streams.take_place(&tenant("wales/a"), &Drain::new(), last_word);
-        down.send(Ok(v1::ReceiveResponse::default())).await.unwrap();
-        down.send(Ok(v1::ReceiveResponse::default())).await.unwrap();
+        let frame = || Queued::Frame(Ok(v1::ReceiveResponse::default()));
+        down.send(frame()).await.unwrap();
+        down.send(frame()).await.unwrap();
         assert!(frames.next().await.unwrap().is_ok());
 
         let no = |_: &TenantId| Refusal::new(Code::NotOwner, "no");
@@ -133,7 +161,7 @@ mod tests {
         let status = frames.next().await.unwrap().unwrap_err();
         assert_eq!(Problem::from(&status).code, Some(Code::NotOwner));
         assert!(frames.next().await.is_none());
-        assert!(down.send(Ok(v1::ReceiveResponse::default())).await.is_err());
+        assert!(down.send(frame()).await.is_err());
     }
 
     #[tokio::test]

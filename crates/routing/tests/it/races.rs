@@ -91,6 +91,22 @@ async fn r2_a_node_whose_lease_ended_after_it_offered_sends_no_last_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r1_a_last_frame_that_waits_for_a_slow_sidecar_asks_the_gate_when_it_goes() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let mut slow = Sidecar::connect_narrow(&england.keys, &england.cell, TO, "i", 4 << 10).await;
+    let long = Draft { payload: vec![b'x'; 100_000], ..Draft::new("m1", TO) };
+    let id = england.cell.submit(&long).await;
+    slow.grant(4, 1).await;
+    england.cell.until(id, State::Offered).await;
+    // The node has all that it needs to send the last frame, and no room for it.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    switch.cut(cut_of(CUT, FROM, Direction::Both, in_seconds(-60)));
+    slow.no_last_frame().await;
+    england.cell.until(id, State::Quarantined).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r7_a_shard_that_passes_to_a_node_with_the_cut_is_swept_by_it() {
     // The former owner never heard of the cut; whoever claims the shard next sets aside what it left.
     let england = England::start_with(OnDeadline::Return, Layers::without([Layer::Sweep])).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_transport::Dialer;
+use bulkhead_transport::{Dialer, STREAM_WINDOW};
 use bulkhead_wire::v1::{self, delivery_client::DeliveryClient, outcome, receive_request, receive_response};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,7 +19,19 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Connects with that inbox and grants nothing yet.
     pub(crate) async fn connect(keys: &Keys, cell: &Cell, tenant: &str, inbox: &str) -> Self {
-        let dialer = Dialer::new(&keys.issue(&format!("bulkhead://{tenant}"), None)).unwrap();
+        Self::connect_narrow(keys, cell, tenant, inbox, STREAM_WINDOW).await
+    }
+
+    /// The same, with so many bytes under way: what it does not read waits at the node.
+    pub(crate) async fn connect_narrow(
+        keys: &Keys,
+        cell: &Cell,
+        tenant: &str,
+        inbox: &str,
+        window: u32,
+    ) -> Self {
+        let keys = keys.issue(&format!("bulkhead://{tenant}"), None);
+        let dialer = Dialer::new(&keys).unwrap().with_window(window);
         for _ in 0..200 {
             let channel = dialer.channel(&cell.address, &server_name(cell.nation)).unwrap();
             let (up, frames) = mpsc::channel(64);
@@ -82,8 +94,14 @@ impl Sidecar {
     }
 
     pub(crate) async fn frame(&mut self) -> receive_response::Frame {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
-        next.await.expect("a frame in time").unwrap().unwrap().frame.unwrap()
+        let next = async {
+            loop {
+                if let Some(frame) = self.down.message().await.unwrap().unwrap().frame {
+                    return frame;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), next).await.expect("a frame in time")
     }
 
     /// The next referral with its last frame; settlements in between are passed over.
