@@ -74,6 +74,7 @@ impl Raw {
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
+            .set("max.in.flight.requests.per.connection", "4")
             .set("queue.buffering.max.kbytes", "65536")
             .create()?;
         let consumer: StreamConsumer = client()

@@ -84,6 +84,9 @@ pub(super) fn appending(config: &KafkaConfig, urgent: bool) -> ClientConfig {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
+        // One fewer than the brokers remember of an idempotent producer. With all of them in flight for one partition
+        // its thread asks again without a pause whether the next may go; with fewer that one is queued, and it sleeps.
+        .set("max.in.flight.requests.per.connection", "4")
         .set("message.timeout.ms", millis(config.append_timeout))
         .set("request.timeout.ms", if urgent { "1500" } else { "3000" })
         .set("queue.buffering.max.messages", (2 * config.producer_records).to_string())

@@ -33,8 +33,9 @@ use super::{
 };
 use crate::{Appended, Error, Partition, Record};
 
-/// How long the thread of a producer listens before it looks whether it is to end.
-const LISTEN: Duration = Duration::from_millis(100);
+/// How long the thread of a producer listens before it looks whether it is to end. The last millisecond of it is spent
+/// asking without a pause: rdkafka waits whole ones only.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// How long a producer that is not permitted to write is kept before another tries.
 const DENIED: Duration = Duration::from_secs(5);

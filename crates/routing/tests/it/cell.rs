@@ -119,8 +119,12 @@ pub(crate) struct Cell {
     pub(crate) pulses: watch::Sender<Arc<Pulses>>,
     pub(crate) cuts: watch::Sender<Arc<Cuts>>,
     pub(crate) orders: watch::Sender<Arc<Vec<Order>>>,
-    drain: Drain,
+    /// Ends routing and its services.
+    pub(crate) drain: Drain,
     tasks: tokio::task::JoinSet<()>,
+    /// Ends the ledger, which goes on until they have ended.
+    last: Drain,
+    follower: tokio::task::JoinHandle<()>,
 }
 
 impl Cell {
@@ -143,10 +147,11 @@ impl Cell {
         let log: Arc<dyn Log> = meddled.clone();
         let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
         let (ledger, follower) = Ledger::open(config, log.clone()).await.unwrap();
-        let drain = Drain::new();
+        let (drain, last) = (Drain::new(), Drain::new());
         let mut tasks = tokio::task::JoinSet::new();
-        let stop = drain.clone();
-        tasks.spawn(async move { follower.run(async move { stop.started().await }).await.unwrap() });
+        let stop = last.clone();
+        let follower =
+            tokio::spawn(async move { follower.run(async move { stop.started().await }).await.unwrap() });
         let (_, directory) = watch::channel(directory);
         let (switch, cuts) = watch::channel(cuts);
         let mut config = Config::new(nation, format!("{nation}-1"));
@@ -207,6 +212,8 @@ impl Cell {
             orders,
             drain,
             tasks,
+            last,
+            follower,
         }
     }
 
@@ -216,6 +223,8 @@ impl Cell {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(3), all).await;
         self.tasks.shutdown().await;
+        self.last.start();
+        self.follower.await.unwrap();
     }
 
     /// Appends to the sender's `in` what ingest would.

@@ -73,6 +73,46 @@ async fn who_is_overtaken_gives_up_says_who_decides_and_comes_back_only_when_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_is_known_to_decide_a_sidecar_waits_until_somebody_does() {
+    let england = England::start(OnDeadline::Return).await;
+    let sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    // Who has claimed it has no pulse: it may be dead. The log gives the shard back to this node a while later.
+    claim_elsewhere(&england, shard_of(&tenant(TO))).await;
+    let problem = Problem::from(&sidecar.ended().await);
+    assert_eq!((problem.code, problem.owner), (Some(Code::NotOwner), None));
+
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let mut sidecar =
+        Sidecar::try_connect(&england.keys, &england.cell, TO, "i").await.expect("it is not refused");
+    assert_eq!(england.cell.ledger.claim(shard_of(&tenant(TO))).unwrap().1, "england-1");
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_decides_until_another_has_claimed_what_it_leaves() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    pulse_of_another(&england);
+    england.cell.drain.start();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+
+    for shard in 0..SHARDS {
+        claim_elsewhere(&england, shard).await;
+    }
+    let problem = Problem::from(&sidecar.ended().await);
+    assert_eq!((problem.code, problem.owner.as_deref()), (Some(Code::NotOwner), Some("10.0.0.2:7443")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_lease_has_lapsed_ends_its_streams_and_decides_nothing_until_it_is_back() {
     let england = England::start(OnDeadline::Return).await;
     let sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
