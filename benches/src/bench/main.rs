@@ -2,13 +2,12 @@
 //!
 //! `bench` asks how much the broker adds to a bare append, with two cells in a process of their own and their
 //! clients and sidecars in another, on the embedded log or with `--kafka` on Kafka; `bench world` asks how `bulkhead dev`
-//! does as a whole, and `bench cuts`, `stopped`, `others` and `gate` ask about a cut.
+//! does as a whole, and `bench cuts`, `stopped` and `others` ask about a cut. What the gate costs is `cargo bench`'s to say.
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
 mod cell;
 mod cuts;
 mod figures;
-mod gate;
 mod host;
 mod inbox;
 mod keys;
@@ -131,15 +130,6 @@ enum What {
         #[arg(long)]
         slowly: Option<u64>,
     },
-    /// What the gate costs a referral.
-    Gate {
-        /// How many tenants.
-        #[arg(long, default_value_t = 5_000)]
-        tenants: usize,
-        /// How many cuts.
-        #[arg(long, default_value_t = 50)]
-        cuts: usize,
-    },
     /// What the other tenants notice when one is cut off, or storms the door.
     Others {
         /// The `bulkhead` binary. Without it: the one beside this one.
@@ -223,7 +213,6 @@ async fn main() -> Result<()> {
             let plan = stopped::Stopped { binary, dir, store, nodes, runs, how, clock, unpushed, slowly };
             stopped::run(&plan).await?;
         }
-        Some(What::Gate { tenants, cuts }) => gate::run(tenants, cuts)?,
         Some(What::Others { binary, nodes, event, windows, seconds, attempts }) => {
             let Arguments { dir, store, .. } = arguments;
             let binary = beside(binary)?;

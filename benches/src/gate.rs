@@ -3,18 +3,17 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use bulkhead_model::{
     Cut, CutFact, CutId, Cuts, Direction, Directory, FactId, Nation, OperatorId, Provenance, Quota,
     ReferralId, Scope, Stamp, Step, Supplier, SupplierId, Tenant, TenantId, Word,
 };
+use criterion::{Criterion, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 
-/// Questions of one measurement.
-const QUESTIONS: usize = 200_000;
-const ROUNDS: usize = 9;
+const TENANTS: usize = 5_000;
+const CUTS: usize = 50;
 
 /// How the cuts of a case stand.
 #[derive(Clone, Copy)]
@@ -25,9 +24,16 @@ enum Stand {
     Over,
 }
 
-/// Measures each case and prints median, least and most of the rounds.
-pub(crate) fn run(tenants: usize, cuts: usize) -> Result<()> {
-    println!("{tenants} tenants, {cuts} cuts; ns a question, median of {ROUNDS} rounds (least-most)");
+criterion_main!(gate);
+
+fn gate() {
+    let mut criterion = Criterion::default().configure_from_args();
+    ask(&mut criterion).expect("names of tenants, operators and cuts that are written here can be read");
+}
+
+/// One case after the other; criterion prints the time of one question. The target is 200 ns.
+fn ask(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("gate");
     for (what, stand, from, to) in [
         ("neither end is under a cut", Stand::Held, 0, 1),
         ("the sender under one, which holds it", Stand::Held, 2, 1),
@@ -36,30 +42,11 @@ pub(crate) fn run(tenants: usize, cuts: usize) -> Result<()> {
         ("both ends under all of them, and held", Stand::Held, 3, 4),
         ("both ends under all of them, and they are over", Stand::Over, 3, 4),
     ] {
-        let world = cuts_of(tenants, cuts, stand)?;
-        let record = record(from, to, stand)?;
-        let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| once(&world, &record)).collect();
-        rounds.sort_by(f64::total_cmp);
-        let answer = world.ask(&record);
-        println!(
-            "{what:<48} {:>6.0} ({:.0}-{:.0})   {}",
-            rounds[ROUNDS / 2],
-            rounds[0],
-            rounds[ROUNDS - 1],
-            if answer.is_open() { "open" } else { "not open" }
-        );
+        let (cuts, record) = (cuts_of(TENANTS, CUTS, stand)?, record(from, to, stand)?);
+        group.bench_function(what, |bencher| bencher.iter(|| black_box(&cuts).ask(black_box(&record))));
     }
-    println!("target: <= 200");
+    group.finish();
     Ok(())
-}
-
-#[allow(clippy::cast_precision_loss, reason = "there are few")]
-fn once(cuts: &Cuts, record: &Provenance) -> f64 {
-    let begin = Instant::now();
-    for _ in 0..QUESTIONS {
-        black_box(black_box(cuts).ask(black_box(record)));
-    }
-    begin.elapsed().as_nanos() as f64 / QUESTIONS as f64
 }
 
 /// Tenants 0 and 1 are under no cut, 2 under one, 3 and 4 under all: their supplier is cut off again and again.
