@@ -1,6 +1,7 @@
 //! The failure campaign in its short form: `BULKHEAD_FAILURES=300 cargo test -p bulkhead --test it own_brokers` for
 //! more, `BULKHEAD_SEED=N` for the same again.
 
+mod cut_campaign;
 mod ledger_copy;
 
 use bulkhead_testkit::campaign::FailureCampaign;
