@@ -122,12 +122,13 @@ impl Cycle {
     async fn cut(&self, scene: &mut Scene) -> Result<String> {
         scene
             .until("the cut", async |scene| {
-                let desk = scene.desk(self.nation)?.clone();
-                let known = desk.cuts().await?.into_iter().find(|one| one.reason == self.order.reason);
+                // A node that took it has it before the log does.
+                let known = scene.desk(self.nation)?.cuts_of_every_node().await?;
+                let known = known.into_iter().flatten().find(|one| one.reason == self.order.reason);
                 if let Some(known) = known {
                     return Ok(Some(known.cut_id));
                 }
-                let order = self.order.clone();
+                let (desk, order) = (scene.desk_for_one(self.nation)?, self.order.clone());
                 scene.at_risk(async move { desk.cut(&order).await }).await?;
                 Ok(None)
             })
@@ -141,7 +142,7 @@ impl Cycle {
     }
 
     async fn say(&self, scene: &mut Scene, who: Who, cut: &str, next: Next) -> Result<()> {
-        let (desk, cut) = (scene.desk(self.nation)?.clone(), cut.to_owned());
+        let (desk, cut) = (scene.desk_for_one(self.nation)?, cut.to_owned());
         scene.at_risk(async move { desk.command(who, &cut, &next).await }).await
     }
 

@@ -112,6 +112,16 @@ impl Scene {
         self.desks.get(&nation).context("a nation without a desk")
     }
 
+    /// The same for one command, which any node of the cell may be the first to hear.
+    pub(super) fn desk_for_one(&mut self, nation: Nation) -> Result<Desk> {
+        let mut desk = self.desk(nation)?.clone();
+        if desk.nodes.len() > 1 {
+            let first = self.random.random_range(0..desk.nodes.len());
+            desk.nodes.rotate_left(first);
+        }
+        Ok(desk)
+    }
+
     pub(super) fn nodes(&self, nation: Nation) -> Vec<SocketAddr> {
         self.desks.get(&nation).map(|desk| desk.nodes.clone()).unwrap_or_default()
     }
