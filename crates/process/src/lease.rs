@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 /// How old the newest returned pulse may be, unless a setting says otherwise.
 pub const DEFAULT_LIMIT: Duration = Duration::from_millis(800);
+/// The longest that it may be: whoever cuts is told that a node which does not answer stops after this.
+pub const LONGEST_LIMIT: Duration = Duration::from_secs(1);
 
 /// A reading of the clock that only rises and counts the time in which the machine was suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use bulkhead_log::{KafkaConfig, KafkaScram, KafkaSecurity, KafkaTls, ScramMechanism};
 use bulkhead_model::Nation;
+use bulkhead_process::lease::LONGEST_LIMIT;
 use bulkhead_routing::{self as routing, FarCell};
 use bulkhead_transport::{Credentials, Dialer};
 
@@ -31,6 +32,11 @@ impl Config {
         ensure!(
             pulse.limit >= pulse.interval * 2,
             "pulse.limit: must be at least twice pulse.interval, or the node would stop at every late pulse"
+        );
+        ensure!(
+            pulse.limit <= LONGEST_LIMIT,
+            "pulse.limit: must be at most {LONGEST_LIMIT:?}: whoever cuts is told that a node which does not answer \
+             stops after that"
         );
         let mut routing = routing::Config::new(nation, name.clone());
         for (far, border) in &settings.border {

@@ -49,6 +49,7 @@ async fn settings_are_checked_and_printed_without_secrets() {
     refused(&text.replace("\"england\"", "\"cornwall\""), &[], "cornwall").await;
     refused(&format!("{text}speed = 9\n"), &[], "speed").await;
     refused(&text, &[("BULKHEAD__PULSE__LIMIT", "100ms")], "pulse.limit").await;
+    refused(&text, &[("BULKHEAD__PULSE__LIMIT", "1h")], "pulse.limit").await;
     refused(&text, &[("BULKHEAD__TLS__KEY", "/nowhere")], "tls.key").await;
     let border = "[border.england]\naddresses = [\"a:1\"]\nserver_name = \"a\"\n";
     refused(&format!("{text}{border}"), &[], "own nation").await;

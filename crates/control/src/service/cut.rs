@@ -30,7 +30,7 @@ use crate::plan::Plan;
 
 /// How long a node's pulse is waited for.
 const ACKNOWLEDGED: Duration = Duration::from_secs(2);
-/// A node whose pulse does not come back stops by itself after this.
+/// A node whose pulse does not come back stops by itself after this: `LONGEST_LIMIT` of its lease.
 const LEASE: SignedDuration = SignedDuration::from_secs(1);
 
 /// News that may wait for a slow reader; the cut does not wait for it.
