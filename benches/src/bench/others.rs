@@ -83,7 +83,7 @@ struct World {
 pub(crate) async fn run(plan: &Others) -> Result<()> {
     let world = World::start(plan).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (mut done, mut not) = (Vec::new(), Vec::new());
+    let (mut done, mut not, mut ended, begin) = (Vec::new(), Vec::new(), Ok(()), Instant::now());
     let storm = match plan.event {
         Event::Cut => None,
         Event::Storm => Some(world.live.operators[0].cut(TENANT, Direction::Both, 0).await?),
@@ -92,13 +92,25 @@ pub(crate) async fn run(plan: &Others) -> Result<()> {
         // 0 1 1 0 0 1 1 0 ...: neither kind is always the later.
         let is_done = matches!(number % 4, 0 | 3);
         let window = match plan.event {
-            Event::Cut => world.cut_or_silence(plan, is_done).await?,
-            Event::Storm => world.storm(plan, is_done).await?,
+            Event::Cut => world.cut_or_silence(plan, is_done).await,
+            Event::Storm => world.storm(plan, is_done).await,
         };
-        if is_done {
-            done.push(window)
-        } else {
-            not.push(window)
+        match window {
+            Ok(window) if is_done => done.push(window),
+            Ok(window) => not.push(window),
+            Err(error) => {
+                // What there is by then is told all the same.
+                ended = Err(error);
+                break;
+            }
+        }
+        if number % 20 == 19 {
+            println!(
+                "{} of {} windows, {:.0} s",
+                number + 1,
+                plan.windows * 2,
+                begin.elapsed().as_secs_f64()
+            );
         }
         tokio::time::sleep(SETTLE).await;
     }
@@ -106,7 +118,8 @@ pub(crate) async fn run(plan: &Others) -> Result<()> {
     if let Some(made) = storm {
         world.take_back(&made).await?;
     }
-    world.live.stop().await
+    world.live.stop().await?;
+    ended
 }
 
 impl World {
@@ -244,8 +257,9 @@ fn print(plan: &Others, done: &[Window], not: &[Window]) {
         Event::Storm => ("storm at the cell", "storm elsewhere"),
     };
     println!(
-        "{} windows of {} s each way, {} node(s), {}",
-        plan.windows,
+        "{} and {} windows of {} s, {} node(s), {}",
+        done.len(),
+        not.len(),
         plan.seconds,
         plan.nodes,
         if plan.store.kafka.is_some() { "Kafka" } else { "embedded" }

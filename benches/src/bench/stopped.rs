@@ -118,8 +118,13 @@ pub(crate) async fn run(plan: &Stopped) -> Result<()> {
     let receiving = Receiving::start(&live, &cast.tenant, plan.slowly)?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (begin, mut chance, mut found) = (Instant::now(), StdRng::seed_from_u64(2), Found::default());
+    let mut ended = Ok(());
     for number in 0..plan.runs {
-        once(plan, &live, &cast, &mut chance, (&sink, &receiving), &mut found).await?;
+        ended = once(plan, &live, &cast, &mut chance, (&sink, &receiving), &mut found).await;
+        if ended.is_err() {
+            // What there is by then is told all the same.
+            break;
+        }
         if number % 20 == 19 {
             println!("{} of {} runs, {:.0} s", number + 1, plan.runs, begin.elapsed().as_secs_f64());
         }
@@ -128,7 +133,8 @@ pub(crate) async fn run(plan: &Stopped) -> Result<()> {
     if let Some(times) = live.turned_away() {
         println!("nobody was told directly: {times} connections for that were dropped");
     }
-    live.stop().await
+    live.stop().await?;
+    ended
 }
 
 async fn once(
@@ -269,7 +275,11 @@ impl Found {
     fn print(self, plan: &Stopped, all: Duration) {
         println!(
             "{} cuts, {:?}, {} nodes, {} replicas; {} times a node had not answered when the command ended",
-            plan.runs, plan.how, plan.nodes, plan.store.replicas, self.silent
+            self.accepted.len(),
+            plan.how,
+            plan.nodes,
+            plan.store.replicas,
+            self.silent
         );
         println!(
             "push: {}; the last node's clock is off by {} s; between two frames that are read: {} ms",
