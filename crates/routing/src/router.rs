@@ -66,6 +66,9 @@ impl Router {
     /// Runs until the drain starts; after a failure it reads on from what the ledger shows.
     pub(crate) async fn run(mut self, drain: Drain) {
         while let Err(error) = self.follow(&drain).await {
+            if drain.is_started() {
+                return;
+            }
             warn!(tenant = %self.tenant, %error, "routing of this tenant starts again");
             self.window.clear();
             self.deciding.clear();
