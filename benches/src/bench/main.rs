@@ -126,7 +126,7 @@ enum What {
         /// What nodes tell one another directly reaches nobody, so that only the log and the lease are left.
         #[arg(long)]
         unpushed: bool,
-        /// Receivers wait so many ms between two frames that they read.
+        /// Receivers wait so many ms after each document that they read.
         #[arg(long)]
         slowly: Option<u64>,
     },

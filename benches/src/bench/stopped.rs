@@ -65,7 +65,7 @@ pub(crate) struct Stopped {
     pub(crate) clock: Option<SignedDuration>,
     /// What nodes tell one another directly reaches nobody.
     pub(crate) unpushed: bool,
-    /// Receivers wait so long between two frames.
+    /// Receivers wait so long after each document.
     pub(crate) slowly: Option<Duration>,
 }
 
@@ -282,7 +282,7 @@ impl Found {
             self.silent
         );
         println!(
-            "push: {}; the last node's clock is off by {} s; between two frames that are read: {} ms",
+            "push: {}; the last node's clock is off by {} s; for each document that is read: {} ms",
             if plan.unpushed { "off" } else { "on" },
             plan.clock.unwrap_or_default().as_secs(),
             plan.slowly.unwrap_or_default().as_millis()

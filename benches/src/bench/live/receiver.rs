@@ -60,7 +60,7 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
-    /// Begins; `pause` between two frames that are read. One that pauses has little under way, so that what it has
+    /// Begins; `pause` after each document that is read. One that pauses has little under way, so that what it has
     /// not read waits at the node and not in its own memory.
     pub(crate) fn start(live: &Live, tenant: &str, pause: Option<Duration>) -> Result<Self> {
         let seen = Arc::<Mutex<Seen>>::default();
@@ -110,6 +110,8 @@ impl Stream {
         self.note(|seen| seen.node = Some(node));
         let mut offers = HashMap::new();
         while let Ok(Some(response)) = down.message().await {
+            // Small frames cost it nothing: hundreds of them may be in its hands.
+            let pause = self.pause.filter(|_| matches!(response.frame, Some(Down::Offer(_))));
             match response.frame {
                 Some(Down::Offer(offer)) => {
                     self.note(|seen| seen.last_offer = Some(Timestamp::now()));
@@ -118,7 +120,7 @@ impl Stream {
                 Some(Down::HandOver(last)) => self.take(node, &up, &mut offers, last).await?,
                 _ => {}
             }
-            if let Some(pause) = self.pause {
+            if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
         }
