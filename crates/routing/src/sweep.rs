@@ -210,8 +210,9 @@ impl Sweep {
                 let row = self.shared.parts.ledger.get(referral)?;
                 let is_mine =
                     row.as_ref().is_some_and(|row| self.shared.journal.held(custodian(row)).is_some());
-                if let Some(row) = row.filter(|row| is_mine && is_aside(row))
-                    && !self.go_on(cuts, &row, "a release").await?
+                // What is another node's is looked at until it goes on: its owner may die first, and then it is ours.
+                if let Some(row) = row.filter(is_aside)
+                    && (!is_mine || !self.go_on(cuts, &row, "a release").await?)
                 {
                     continue;
                 }
