@@ -7,7 +7,7 @@
 //! deadline waits for a person. An event of another owner between looking and writing makes the sweep's own void, and
 //! the next round looks again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ const PAGE: usize = 256;
 const AT_THE_BORDER: SignedDuration = SignedDuration::from_secs(5);
 /// A hand-over of what is suspect has an unknown outcome when nobody has answered for so long.
 const UNANSWERED: SignedDuration = SignedDuration::from_secs(5);
+/// By then a ledger has read of what an operator saw when it was released.
+const READ_BY_THEN: SignedDuration = SignedDuration::from_secs(60);
 /// So many may wait for one destination before more of what was set aside goes on.
 const AHEAD: u64 = 16;
 
@@ -48,15 +50,22 @@ pub(crate) async fn run(shared: Shared, drain: Drain) {
     let mut cuts = shared.parts.cuts.clone();
     let mut sweep = Sweep::new(shared);
     let mut seen: Option<Arc<Cuts>> = None;
+    let mut swept_shards = BTreeSet::new();
     loop {
         let now = cuts.borrow_and_update().clone();
-        let is_news = seen.as_ref().is_none_or(|seen| !seen.says_the_same(&now));
+        let owned = sweep.shared.journal.owned();
+        // What a former owner has not seen to is as new to the next as a change.
+        let has_gained = !owned.is_subset(&swept_shards);
+        let is_news = has_gained || seen.as_ref().is_none_or(|seen| !seen.says_the_same(&now));
+        if has_gained {
+            sweep.released.clear();
+        }
         let swept = match now.all().next() {
             Some(_) => sweep.round(&now, is_news).await,
             None => Ok(()),
         };
         match swept {
-            Ok(()) => seen = Some(now),
+            Ok(()) => (seen, swept_shards) = (Some(now), owned),
             // What is news is news until all of it is done.
             Err(error) => warn!(%error, "a sweep was not finished and begins again"),
         }
@@ -79,7 +88,7 @@ pub(crate) async fn run(shared: Shared, drain: Drain) {
 /// What goes through what is set aside.
 pub(crate) struct Sweep {
     shared: Shared,
-    /// Releases that were seen to.
+    /// Releases that were seen to, or that others see to.
     released: HashSet<(CutId, ReferralId)>,
 }
 
@@ -202,21 +211,22 @@ impl Sweep {
     /// What a release names, whatever its deadline says: a person has looked at it.
     async fn release(&mut self, cuts: &Cuts) -> Result<(), Error> {
         for course in cuts.all() {
-            for referral in course.releases().keys() {
+            for (referral, released) in course.releases().iter() {
                 let release = (course.id().clone(), *referral);
                 if self.released.contains(&release) {
                     continue;
                 }
-                let row = self.shared.parts.ledger.get(referral)?;
-                let is_mine =
-                    row.as_ref().is_some_and(|row| self.shared.journal.held(custodian(row)).is_some());
-                // What is another node's is looked at until it goes on: its owner may die first, and then it is ours.
-                if let Some(row) = row.filter(is_aside)
-                    && (!is_mine || !self.go_on(cuts, &row, "a release").await?)
-                {
-                    continue;
+                let is_done = match self.shared.parts.ledger.get(referral)? {
+                    Some(row) if is_aside(&row) && self.shared.journal.held(custodian(&row)).is_some() => {
+                        self.go_on(cuts, &row, "a release").await?
+                    }
+                    Some(_) => true,
+                    // The ledger may not have read of it yet; of another nation's it never will.
+                    None => released.at + READ_BY_THEN < Timestamp::now(),
+                };
+                if is_done {
+                    self.released.insert(release);
                 }
-                self.released.insert(release);
             }
         }
         Ok(())

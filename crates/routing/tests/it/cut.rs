@@ -1,11 +1,15 @@
 //! A cut in a cell at work: what is open is set aside wherever it lies, and goes on only as the cut lets it.
 
-use bulkhead_model::{Code, Direction, Kind, OnDeadline, Priority, Span, State, Step, TakesOver, Word};
+use bulkhead_model::{
+    Code, Direction, Kind, OnDeadline, Priority, Span, State, Step, TakesOver, Word, shard_of,
+};
 use bulkhead_routing::{Layer, Layers};
+use bulkhead_wire::status::Problem;
 use jiff::Timestamp;
 
 use crate::border::{two_cells, two_cells_asking};
-use crate::cell::{Draft, England, all_always, directory, directory_with};
+use crate::cell::{Draft, England, all_always, directory, directory_with, tenant};
+use crate::nodes::claim_elsewhere;
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
 
@@ -64,6 +68,25 @@ async fn one_in_out_for_an_absent_receiver_stays_in_quarantine_until_a_release_n
     assert_eq!(receiver.handed_over().await.referral_id, suspect.to_string());
     england.cell.until(other, State::Quarantined).await;
     receiver.nothing_comes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_is_seen_to_by_whoever_comes_to_own_the_referral() {
+    let england = England::start(OnDeadline::Return).await;
+    let mut switch = switch(&england);
+    let suspect = england.cell.submit(&Draft::new("m1", TO)).await;
+    england.cell.until(suspect, State::Routed).await;
+    switch.cut(from_sender(in_seconds(-60)));
+    england.cell.until(suspect, State::Quarantined).await;
+    switch.restore(CUT, in_seconds(1));
+
+    // Another node claims the shard and dies without seeing to the release; this one hears of it as no owner.
+    let receiver = sidecar(&england, TO).await;
+    claim_elsewhere(&england, shard_of(&tenant(TO))).await;
+    assert_eq!(Problem::from(&receiver.ended().await).code, Some(Code::NotOwner));
+    switch.release(CUT, suspect);
+    let mut receiver = sidecar(&england, TO).await;
+    assert_eq!(receiver.handed_over().await.referral_id, suspect.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

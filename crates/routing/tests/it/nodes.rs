@@ -20,7 +20,7 @@ use crate::sidecar::Sidecar;
 const TO: &str = "england/receiver";
 
 /// Another node claims a shard, as one does to which the log has assigned it.
-async fn claim_elsewhere(england: &England, shard: u32) {
+pub(crate) async fn claim_elsewhere(england: &England, shard: u32) {
     let number = england.cell.ledger.claim(shard).unwrap().0 + 1;
     let claim = Claim { shard, number, node: "england-2".into() };
     let author = Author { claim, at: Timestamp::now() };
