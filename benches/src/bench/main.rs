@@ -5,6 +5,7 @@
 //! does as a whole, and `bench cuts`, `stopped` and `others` ask about a cut. What the gate costs is `cargo bench`'s to say.
 #![allow(clippy::print_stdout, reason = "numbers are what a bench is for")]
 
+mod bare;
 mod cell;
 mod cuts;
 mod figures;

@@ -6,7 +6,7 @@ use bulkhead_log::TopicSpec;
 use bulkhead_model::{CutId, State};
 
 use super::*;
-use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Listed, Row, Touched};
+use crate::{AlertCode, AlertCount, AsideCount, Count, Filter, Listed, Row, Touched, referral_to_wire};
 
 fn with_deadline(message: &str, second: i64, priority: Priority) -> Facts {
     let mut facts = facts(message);
@@ -336,4 +336,22 @@ async fn what_is_in_need_is_everything_of_these_tenants_earliest_due_first() {
     assert_eq!(names(&[receiver()], &[State::Held]), Vec::<String>::new());
     assert_eq!(names(&[tenant("wales/other")], &[State::Routed]), Vec::<String>::new());
     assert_eq!(names(&[], &[State::Routed]), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_carried_and_taken_back_says_so_where_it_is_counted_and_where_it_is_shown() {
+    let cell = Cell::start().await;
+    let border = Place { topic: topics::border(Nation::England), partition: 2, offset: 4 };
+    let to = tenant("england/ooh-riverside");
+    let event = Event::ToBorder { nation: Nation::England, to, bytes: border };
+    cell.decide(&origin(), "away", 0, event, Some(facts("away"))).await;
+    cell.decide(&origin(), "away", 0, Event::Carrying { nation: Nation::England }, None).await;
+    cell.decide(&origin(), "away", 0, Event::Carried { nation: Nation::England }, None).await;
+    let shown = |cell: &Cell| referral_to_wire(&cell.ledger.get(&id("away")).unwrap().unwrap()).alerts;
+    assert_eq!((cell.ledger.alerts(at(200)).unwrap(), shown(&cell)), (vec![], vec![]));
+
+    cell.decide(&origin(), "away", 0, Event::Withdrawn { up_to: 1 }, None).await;
+    let counted = AlertCount { code: AlertCode::SentAfterAll, subject: origin(), count: 1 };
+    assert_eq!(cell.ledger.alerts(at(200)).unwrap(), [counted]);
+    assert_eq!(shown(&cell), ["SENT_AFTER_ALL"]);
 }

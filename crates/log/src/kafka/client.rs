@@ -84,8 +84,9 @@ pub(super) fn appending(config: &KafkaConfig, urgent: bool) -> ClientConfig {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
-        // One fewer than the brokers remember of an idempotent producer. With all of them in flight for one partition
-        // its thread asks again without a pause whether the next may go; with fewer that one is queued, and it sleeps.
+        // With five messages of a partition in flight, librdkafka's thread asks again without a pause whether the next
+        // may go (rd_kafka_toppar_producer_serve). Where fewer requests may be in flight the next one is queued, and
+        // the thread sleeps; only behind a request of five messages and more does it still ask.
         .set("max.in.flight.requests.per.connection", "4")
         .set("message.timeout.ms", millis(config.append_timeout))
         .set("request.timeout.ms", if urgent { "1500" } else { "3000" })

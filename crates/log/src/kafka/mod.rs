@@ -67,8 +67,9 @@ use crate::{
 
 /// How long brokers that are coming up again may not agree on who leads a partition.
 const RECOVERY: Duration = Duration::from_secs(20);
-/// How long a topic that was seen or made must be missing until it counts as gone.
-const LAG: Duration = Duration::from_secs(10);
+/// How long a topic that was seen or made must be missing until it counts as gone. Brokers on which a country starts for
+/// the first time have been seen to forget what they had for more than ten seconds.
+const LAG: Duration = Duration::from_secs(30);
 /// How long between two questions meanwhile.
 const PAUSE: Duration = Duration::from_millis(200);
 
