@@ -156,7 +156,7 @@ impl Routing {
             tokio::select! {
                 () = drain.started() => break,
                 change = changes.next() => owned.change(change?),
-                looked = owned.claims() => looked?,
+                went_on = owned.go_on() => went_on?,
                 Ok(()) = directory.changed() => has_topics = false,
                 _ = tick.tick() => owned.look_again()?,
             }

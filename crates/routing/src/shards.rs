@@ -95,7 +95,7 @@ impl Shards {
 
     /// Waits for a claim under way to be decided, or until it is time to look whether what was taken away is claimed;
     /// does what follows. Safe to cancel.
-    pub(crate) async fn claims(&mut self) -> Result<(), Error> {
+    pub(crate) async fn go_on(&mut self) -> Result<(), Error> {
         let leaves = self.leaves();
         tokio::select! {
             Some((shard, won)) = self.claiming.next() => self.claimed(shard, won),
@@ -112,15 +112,14 @@ impl Shards {
     fn claimed(&mut self, shard: u32, won: Result<bool, Error>) -> Result<(), Error> {
         self.under_claim.remove(&shard);
         match won {
-            Ok(true) if self.assigned.contains(&shard) => {
+            // Even if it was taken away meanwhile: until another claims it nobody else decides.
+            Ok(true) => {
                 self.held.insert(shard, Held { drain: self.drain.child(), routers: HashSet::new() });
                 self.wake_couriers();
                 if self.claiming.is_empty() {
                     info!(shards = self.held.len(), node = %self.shared.config.node, "shards claimed");
                 }
             }
-            // It was taken away while the claim was under way; the next owner's claim is newer.
-            Ok(true) => self.shared.journal.give_up(shard),
             Ok(false) => {
                 warn!(shard, "another node claimed the shard first");
                 self.not_before.insert(shard, Instant::now() + AFTER_OVERTAKEN);
@@ -156,7 +155,7 @@ impl Shards {
     pub(crate) async fn leave(&mut self) -> Result<(), Error> {
         self.assigned.clear();
         while !self.held.is_empty() || !self.claiming.is_empty() {
-            self.claims().await?;
+            self.go_on().await?;
         }
         Ok(())
     }
