@@ -4,6 +4,8 @@
 //! was taken back and is sent again stands behind those that came meanwhile. So the order of a case has no circles,
 //! and it does not depend on the order in which the partitions were read.
 
+use std::collections::HashSet;
+
 use bulkhead_model::{Lane, Nation, ReferralId};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,10 +16,11 @@ use crate::schema::stage;
 /// Referrals with the lanes that they have from now on.
 pub(crate) type Lifted = Vec<(ReferralId, Lane)>;
 
-/// Whether nothing before it in its case holds it back.
+/// Whether nothing before it in its case holds it back: one before it that is done may have ended out of turn, with
+/// others before it that still hold.
 const CLEAR: &str = "NOT EXISTS (
     SELECT 1 FROM referral ahead
-    WHERE ahead.id = referral.predecessor AND ahead.done = 0
+    WHERE ahead.id = referral.predecessor AND (ahead.done = 0 OR ahead.clear = 0)
       AND (ahead.facts_partition, ahead.facts_offset) < (referral.facts_partition, referral.facts_offset))";
 
 /// Asks again whether this referral may go.
@@ -35,12 +38,23 @@ pub(crate) fn clear_behind(
     woken: &mut Woken,
 ) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(&format!(
-        "UPDATE referral SET clear = {CLEAR} WHERE predecessor = ?1 RETURNING clear, stage, destination, border"
+        "UPDATE referral SET clear = {CLEAR} WHERE predecessor = ?1
+         RETURNING clear, stage, destination, border, done, id"
     ))?;
-    let mut rows = update.query([id.as_bytes()])?;
-    while let Some(row) = rows.next()? {
-        if row.get(0)? {
-            wake(woken, row.get(1)?, row.get(2)?, row.get(3)?);
+    let (mut next, mut asked) = (vec![*id], HashSet::new());
+    while let Some(id) = next.pop() {
+        // What was sent again may name one that names it.
+        if !asked.insert(id) {
+            continue;
+        }
+        let mut rows = update.query([id.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            if row.get(0)? {
+                wake(woken, row.get(1)?, row.get(2)?, row.get(3)?);
+            }
+            if row.get(4)? {
+                next.extend(id_of(row.get_ref(5)?.as_blob_or_null()?));
+            }
         }
     }
     Ok(())

@@ -52,6 +52,20 @@ async fn what_another_nation_has_holds_nothing_back_here() {
 }
 
 #[tokio::test]
+async fn one_that_ended_out_of_turn_lets_nothing_behind_it_past_those_before_it() {
+    let cell = Cell::start().await;
+    for (message, predecessor, offset) in [("m-1", None, 1), ("m-2", Some("m-1"), 2), ("m-3", Some("m-2"), 3)]
+    {
+        cell.route(in_case(message, "c", predecessor), offset).await;
+    }
+    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    cell.decide(&receiver(), "m-2", 1, back, None).await;
+    assert_eq!(waiting(&cell, Priority::Routine), [id("m-1")]);
+    cell.finish("m-1").await;
+    assert_eq!(waiting(&cell, Priority::Routine), [id("m-3")]);
+}
+
+#[tokio::test]
 async fn a_more_urgent_one_lifts_those_before_it() {
     let cell = Cell::start().await;
     cell.route(in_case("m-1", "c", None), 1).await;
