@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Error;
 
 /// Rises whenever the tables change, or what the model makes of the same events: then the file is made again.
-pub(crate) const VERSION: i64 = 5;
+pub(crate) const VERSION: i64 = 6;
 
 /// A deadline that is not there, so that it sorts last.
 pub(crate) const NO_DEADLINE: i64 = i64::MAX;
