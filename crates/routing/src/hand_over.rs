@@ -459,6 +459,13 @@ impl HandOver {
         }));
     }
 
+    /// Whether this node still holds the newest claim that was read.
+    fn decides(&self) -> bool {
+        let journal = &self.shared.journal;
+        journal.held(self.claim.shard).as_ref() == Some(&self.claim)
+            && journal.is_overtaken(self.claim.shard).is_ok_and(|overtaken| !overtaken)
+    }
+
     fn ended(&mut self, ended: Ended) {
         match ended {
             Ended::Flight(id, Handed::Not) => {
@@ -474,7 +481,10 @@ impl HandOver {
                 if let Some(after) = retry_after.filter(|_| counts) {
                     self.not_before.insert(id, Instant::now() + after);
                 }
-                self.say_settled(id, attempt, is_final);
+                // Void because another decides now: the sidecar says it again to that one.
+                if counts || self.decides() {
+                    self.say_settled(id, attempt, is_final);
+                }
             }
             Ended::Cancelled(id) => {
                 self.open.remove(&id);
