@@ -1,6 +1,6 @@
 //! What a referral is looked for by: its row of the table, made from its fold.
 
-use bulkhead_model::{CaseKey, CutId, Lane, Lifecycle, Referral, ReferralId, State, TenantId, shard_of};
+use bulkhead_model::{CaseKey, CutId, Lane, Lifecycle, ReferralId, TenantId, shard_of};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 
@@ -84,27 +84,6 @@ pub(crate) fn stage_of(lifecycle: &Lifecycle) -> i64 {
 /// On its way to another nation, or there, and nothing was heard of it.
 fn is_unheard(lifecycle: &Lifecycle) -> bool {
     lifecycle.is_carrying() || matches!(lifecycle, Lifecycle::Carried { there: None, .. })
-}
-
-/// Its sender took it back, but it went on and may have been taken.
-pub(crate) fn is_sent_after_all(referral: &Referral, attempt: u32) -> bool {
-    let carried = matches!(referral.lifecycle, Lifecycle::Carried { .. });
-    let withdrawn = referral.withdrawn_up_to >= attempt;
-    let came_back = match referral.lifecycle.state() {
-        State::Rejected | State::ReturnPending | State::Returned | State::Cancelled => true,
-        State::Accepted
-        | State::Routed
-        | State::Carried
-        | State::Offered
-        | State::Delivered
-        | State::Acknowledged
-        | State::Held
-        | State::Parked
-        | State::Quarantined
-        | State::Diverted
-        | State::Unknown => false,
-    };
-    (referral.sent_after_all(attempt) || (withdrawn && carried)) && !came_back
 }
 
 /// The nation that carried it here does not know its newest version.
@@ -223,7 +202,7 @@ pub(crate) fn write(
         ":settled": lifecycle.state().is_settled(),
         ":done": is_done(lifecycle),
         ":unheard": is_unheard(lifecycle),
-        ":sent_after_all": is_sent_after_all(&life.referral, known.facts.envelope.attempt),
+        ":sent_after_all": life.referral.sent_after_all(known.facts.envelope.attempt),
         ":tell": is_to_tell(life, known),
         ":hear": is_to_hear(id, life, known),
         ":overdue": life.referral.overdue,

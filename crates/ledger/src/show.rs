@@ -4,7 +4,6 @@ use bulkhead_model::Lifecycle;
 use bulkhead_wire::{envelope_to_wire, reason_to_wire, state_to_wire, time_to_wire, v1};
 
 use crate::Row;
-use crate::columns::is_sent_after_all;
 
 /// Its sender took it back, but it went on.
 const SENT_AFTER_ALL: &str = "SENT_AFTER_ALL";
@@ -12,7 +11,7 @@ const SENT_AFTER_ALL: &str = "SENT_AFTER_ALL";
 /// A referral of the ledger, without its steps.
 pub fn referral_to_wire(row: &Row) -> v1::Referral {
     let (facts, referral) = (&row.facts, &row.referral);
-    let sent_after_all = is_sent_after_all(referral, facts.envelope.attempt);
+    let sent_after_all = referral.sent_after_all(facts.envelope.attempt);
     v1::Referral {
         referral_id: row.id.to_string(),
         tenant: facts.tenant.to_string(),

@@ -152,9 +152,24 @@ impl Referral {
         }
     }
 
-    /// Its sender was told no and has not tried again, but it went on: a person must know.
+    /// Its sender was told no and has not tried again, but it went on and may have been taken: a person must know.
     pub fn sent_after_all(&self, attempt: u32) -> bool {
-        self.withdrawn_up_to >= attempt && self.attempt > 0
+        let went_on = self.attempt > 0 || matches!(self.lifecycle, Lifecycle::Carried { .. });
+        let came_back = match self.lifecycle.state() {
+            State::Rejected | State::ReturnPending | State::Returned | State::Cancelled => true,
+            State::Accepted
+            | State::Routed
+            | State::Carried
+            | State::Offered
+            | State::Delivered
+            | State::Acknowledged
+            | State::Held
+            | State::Parked
+            | State::Quarantined
+            | State::Diverted
+            | State::Unknown => false,
+        };
+        self.withdrawn_up_to >= attempt && went_on && !came_back
     }
 
     /// It went wrong after its sender was told *accepted*, and the sender's system has not heard of it. One whose

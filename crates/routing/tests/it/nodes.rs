@@ -10,6 +10,7 @@ use bulkhead_model::{
 };
 use bulkhead_process::BootTime;
 use bulkhead_wire::status::Problem;
+use bulkhead_wire::v1::receive_response::Frame;
 use bulkhead_wire::{Author, EventRecord, ReadEvent, topics};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -87,6 +88,26 @@ async fn while_nobody_is_known_to_decide_a_sidecar_waits_until_somebody_does() {
     assert_eq!(england.cell.ledger.claim(shard_of(&tenant(TO))).unwrap().1, "england-1");
     sidecar.grant(4, 1).await;
     let offer = sidecar.handed_over().await;
+    sidecar.acknowledged(&offer).await;
+    england.cell.until(id, State::Acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_behind_another_nodes_claim_is_not_called_settled() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = england.cell.submit(&Draft::new("m1", TO)).await;
+    let mut sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
+    sidecar.grant(4, 1).await;
+    let offer = sidecar.handed_over().await;
+    // This node looks for newer claims twice a second, and answers meanwhile.
+    claim_elsewhere(&england, shard_of(&tenant(TO))).await;
+    sidecar.acknowledged(&offer).await;
+    let (frames, status) = sidecar.until_end().await;
+    assert_eq!(Problem::from(&status).code, Some(Code::NotOwner));
+    assert!(!frames.iter().any(|frame| matches!(frame, Frame::Settled(_))), "{frames:?}");
+
+    // So it is said again to whoever decides then.
+    let sidecar = Sidecar::connect(&england.keys, &england.cell, TO, "i").await;
     sidecar.acknowledged(&offer).await;
     england.cell.until(id, State::Acknowledged).await;
 }

@@ -66,13 +66,19 @@ impl Sidecar {
     }
 
     /// How the other end ends the stream; frames before that are passed over.
-    pub(crate) async fn ended(mut self) -> Status {
+    pub(crate) async fn ended(self) -> Status {
+        self.until_end().await.1
+    }
+
+    /// The frames that still come, and how the other end ends the stream.
+    pub(crate) async fn until_end(mut self) -> (Vec<receive_response::Frame>, Status) {
+        let mut frames = Vec::new();
         loop {
             let next = tokio::time::timeout(Duration::from_secs(10), self.down.message());
             match next.await.expect("an end in time") {
-                Ok(Some(_)) => {}
+                Ok(Some(response)) => frames.extend(response.frame),
                 Ok(None) => panic!("the stream ended without a word"),
-                Err(status) => return status,
+                Err(status) => return (frames, status),
             }
         }
     }
