@@ -459,13 +459,6 @@ impl HandOver {
         }));
     }
 
-    /// Whether this node still holds the newest claim that was read.
-    fn decides(&self) -> bool {
-        let journal = &self.shared.journal;
-        journal.held(self.claim.shard).as_ref() == Some(&self.claim)
-            && journal.is_overtaken(self.claim.shard).is_ok_and(|overtaken| !overtaken)
-    }
-
     fn ended(&mut self, ended: Ended) {
         match ended {
             Ended::Flight(id, Handed::Not) => {
@@ -482,7 +475,7 @@ impl HandOver {
                     self.not_before.insert(id, Instant::now() + after);
                 }
                 // Void because another decides now: the sidecar says it again to that one.
-                if counts || self.decides() {
+                if counts || self.shared.journal.decides(&self.claim) {
                     self.say_settled(id, attempt, is_final);
                 }
             }

@@ -94,6 +94,12 @@ impl Journal {
         Ok(number > held.number || (number == held.number && node != held.node))
     }
 
+    /// Whether this claim is held, and no newer one has been read.
+    pub(crate) fn decides(&self, claim: &Claim) -> bool {
+        self.held(claim.shard).as_ref() == Some(claim)
+            && self.is_overtaken(claim.shard).is_ok_and(|overtaken| !overtaken)
+    }
+
     pub(crate) fn give_up(&self, shard: u32) {
         self.claims.send_if_modified(|claims| claims.remove(&shard).is_some());
     }

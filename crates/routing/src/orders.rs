@@ -94,7 +94,8 @@ impl Acts {
             // A void one does not fit the state that the referral has come to.
             self.shared.journal.write(&claim, decided).read_back().await?;
         }
-        Ok(true)
+        // What was written behind another node's claim is void: it is left to whoever decides then.
+        Ok(self.shared.journal.decides(&claim))
     }
 
     async fn divert(&self, row: &Row, order: &Order) -> Result<Option<Event>, Error> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bulkhead_model::{
     Direction, Lifecycle, Moment, OnDeadline, OperatorId, Order, Ordered, Priority, ReferralId, State,
-    TakesOver,
+    TakesOver, shard_of,
 };
 use bulkhead_routing::Layers;
 use jiff::Timestamp;
 
-use crate::cell::{Draft, England, all_always, directory, directory_with};
+use crate::cell::{Draft, England, all_always, directory, directory_with, tenant};
+use crate::nodes::claim_elsewhere;
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_id, cut_of, in_seconds};
 
@@ -58,6 +59,20 @@ async fn what_is_held_is_given_back_and_its_return_confirmed_by_a_person() {
     order(&england, Ordered::Handled, id, Timestamp::now());
     let row = england.cell.until(id, State::Returned).await;
     assert_eq!(row.referral.lifecycle, Lifecycle::Returned { by: "england/duty, who handled it".into() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_was_written_behind_another_nodes_claim_is_carried_out_by_whoever_decides_then() {
+    let england = England::start(OnDeadline::Return).await;
+    let id = held(&england, "m1").await;
+    let before = sidecar(&england, TO).await;
+    claim_elsewhere(&england, shard_of(&tenant(TO))).await;
+    order(&england, Ordered::Return, id, Timestamp::now());
+    before.ended().await;
+    // It is opened when the shard is this node's again.
+    let _stream = sidecar(&england, TO).await;
+    england.cell.orders.send_modify(|_| ());
+    england.cell.until(id, State::ReturnPending).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

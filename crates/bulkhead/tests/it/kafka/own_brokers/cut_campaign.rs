@@ -7,7 +7,6 @@ use bulkhead_testkit::campaign::{CutCampaign, Further};
 use crate::support::{binary, now, number};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "has not been seen to pass since seed 1795896571 left a referral delivered without its answer"]
 async fn cuts_hold_and_come_back_whole_while_single_nodes_die_and_stand_still() {
     let seed = number("BULKHEAD_SEED").unwrap_or_else(now);
     let cycles = number("BULKHEAD_CYCLES").unwrap_or(2);
