@@ -335,13 +335,15 @@ impl HandOver {
         Ok(())
     }
 
-    /// A referral that its sender took back, or that a cancel of its case has overtaken, is not handed over.
+    /// A referral that its sender took back, or that a cancel of its case has overtaken, is not handed over; nor is one
+    /// that another decision of this owner ended or set aside after it was asked what waits.
     fn taken_back(&mut self, waiting: &Waiting) -> Result<bool, Error> {
-        let row = self.shared.parts.ledger.get(&waiting.id)?;
-        let untouched =
-            row.as_ref().is_some_and(|row| row.referral.lifecycle.is_open() && row.referral.attempt == 0);
-        if !untouched {
+        if waiting.attempt > 0 {
             return Ok(false);
+        }
+        let row = self.shared.parts.ledger.get(&waiting.id)?;
+        if row.is_none_or(|row| !row.referral.lifecycle.is_open()) {
+            return Ok(true);
         }
         if waiting.withdrawn {
             self.cancel(waiting.id, waiting.custody, "its sender was told no");

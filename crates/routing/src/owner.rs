@@ -158,7 +158,7 @@ impl Routing {
                 change = changes.next() => owned.change(change?),
                 went_on = owned.go_on() => went_on?,
                 Ok(()) = directory.changed() => has_topics = false,
-                _ = tick.tick() => owned.look_again()?,
+                _ = tick.tick() => owned.look_again(),
             }
             if !has_topics {
                 match ensure_topics(&self.shared).await {

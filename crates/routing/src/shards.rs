@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::courier::Courier;
 use crate::owner::Shared;
@@ -99,7 +99,10 @@ impl Shards {
         let leaves = self.leaves();
         tokio::select! {
             Some((shard, won)) = self.claiming.next() => self.claimed(shard, won),
-            () = tokio::time::sleep(UNTIL_CLAIMED), if leaves => self.look_again(),
+            () = tokio::time::sleep(UNTIL_CLAIMED), if leaves => {
+                self.look_again();
+                Ok(())
+            }
             else => std::future::pending().await,
         }
     }
@@ -130,11 +133,17 @@ impl Shards {
         Ok(())
     }
 
-    /// Gives up what another node has claimed since, and claims what is assigned and not held.
-    pub(crate) fn look_again(&mut self) -> Result<(), Error> {
+    /// Gives up what another node has claimed since, and claims what is assigned and not held. While the ledger is made
+    /// again nobody knows, and it is looked again later.
+    pub(crate) fn look_again(&mut self) {
         for shard in self.held.keys().copied().collect::<Vec<_>>() {
-            if !self.shared.journal.is_overtaken(shard)? {
-                continue;
+            match self.shared.journal.is_overtaken(shard) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    debug!(shard, %error, "whether another node decides for the shard is not known now");
+                    return;
+                }
             }
             self.end(shard);
             if self.assigned.contains(&shard) {
@@ -145,13 +154,12 @@ impl Shards {
             }
         }
         self.claim_what_is_missing();
-        Ok(())
     }
 
     /// Decides on until other nodes have claimed all that this one holds; claims nothing. Safe to cancel.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
+    /// When the ledger is followed no more.
     pub(crate) async fn leave(&mut self) -> Result<(), Error> {
         self.assigned.clear();
         while !self.held.is_empty() || !self.claiming.is_empty() {

@@ -10,10 +10,18 @@ use crate::{Error, Partition};
 
 /// What became of a call that is not an append.
 pub(super) fn failed(doing: &'static str, error: &KafkaError, ear: &Ear) -> Error {
-    let Some(code) = error.rdkafka_error_code() else {
+    let Some(code) = code(error) else {
         return Error::Store { doing, cause: error.to_string() };
     };
     refused(doing, code, error, ear)
+}
+
+/// Kafka's code, also of what rdkafka has none for.
+pub(super) fn code(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
 }
 
 fn refused(doing: &'static str, code: RDKafkaErrorCode, error: &KafkaError, ear: &Ear) -> Error {
@@ -31,7 +39,9 @@ fn refused(doing: &'static str, code: RDKafkaErrorCode, error: &KafkaError, ear:
             Some((_, cause)) => Error::Unreachable { doing, cause },
             None => Error::Unreachable { doing, cause: error.to_string() },
         },
-        code if is_passing(code) => Error::Unreachable { doing, cause: error.to_string() },
+        // That something is absent is an answer, and no failure, wherever it is asked about. Here a client means that it
+        // has not learned yet what there is.
+        code if is_passing(code) || is_absent(code) => Error::Unreachable { doing, cause: error.to_string() },
         _ => Error::Store { doing, cause: error.to_string() },
     }
 }
@@ -55,7 +65,7 @@ pub(super) fn is_absent(code: Code) -> bool {
     matches!(code, Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition)
 }
 
-/// Whether it is so for a moment only, while a partition's leader moves.
+/// Whether it is so for a moment only, while a partition's leader moves or a client leaves a broker that is gone.
 pub(super) fn is_passing(code: Code) -> bool {
     matches!(
         code,
@@ -65,6 +75,7 @@ pub(super) fn is_passing(code: Code) -> bool {
             | Code::OffsetNotAvailable
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
+            | Code::DestroyBroker
     )
 }
 
@@ -82,5 +93,26 @@ pub(super) fn append_failed(to: &Partition, code: Code, bytes: usize, limit: usi
             Error::Denied { doing: "appending", cause: format!("{to}: {code}") }
         }
         _ => Error::Unknown { partition: to.clone(), cause: code.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_be_answered_later_is_no_failure_of_the_store() {
+        let ear = Ear::default();
+        for passing in [
+            KafkaError::AdminOp(Code::OperationTimedOut),
+            KafkaError::MetadataFetch(Code::DestroyBroker),
+            KafkaError::MetadataFetch(Code::UnknownPartition),
+            KafkaError::OffsetFetch(Code::LeaderNotAvailable),
+        ] {
+            let told = failed("asking", &passing, &ear);
+            assert!(matches!(told, Error::Unreachable { .. }), "{passing}: {told}");
+        }
+        let told = failed("asking", &KafkaError::AdminOp(Code::PolicyViolation), &ear);
+        assert!(matches!(told, Error::Store { .. }), "{told}");
     }
 }

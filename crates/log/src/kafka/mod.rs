@@ -65,7 +65,7 @@ use crate::{
     TopicSpec,
 };
 
-/// How long brokers that are coming up again may not agree on who leads a partition.
+/// How long brokers that are coming up again may not agree on who leads a partition, or not answer.
 const RECOVERY: Duration = Duration::from_secs(20);
 /// How long a topic that was seen or made must be missing until it counts as gone. Brokers on which a country starts for
 /// the first time have been seen to forget what they had for more than ten seconds.
@@ -216,7 +216,14 @@ impl Log for Kafka {
         if new.is_empty() {
             return Ok(());
         }
-        clients.topics.ensure(&new, &clients.asking).await?;
+        let begin = Instant::now();
+        while let Err(error) = clients.topics.ensure(&new, &clients.asking).await {
+            // What was made when time ran out is found there the next time.
+            if !matches!(error, Error::Unreachable { .. }) || begin.elapsed() > RECOVERY {
+                return Err(error);
+            }
+            sleep(PAUSE).await;
+        }
         let mut ensured = self.inner.ensured.lock().unwrap_or_else(PoisonError::into_inner);
         for spec in new {
             self.inner.shapes.insert(&spec.topic, spec.partitions);

@@ -237,7 +237,7 @@ impl Topics {
                 Err(error) => Some(error),
             };
             let Some(error) = error else { return Ok(()) };
-            let passing = error.rdkafka_error_code().is_some_and(faults::is_passing);
+            let passing = faults::code(&error).is_some_and(faults::is_passing);
             if !passing || begin.elapsed() > PATIENCE {
                 return Err(self.failed(DOING, &error));
             }

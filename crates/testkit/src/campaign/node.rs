@@ -145,7 +145,7 @@ impl Node {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
-                bail!("{} ended by itself: {status}", self.name);
+                bail!("{} ended by itself: {status}: {}", self.name, self.last_words());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -183,6 +183,12 @@ impl Node {
         Ok(fs::read_to_string(self.dir.join("log.jsonl"))?)
     }
 
+    /// The error that it ended with last, if it said one.
+    fn last_words(&self) -> String {
+        let log = self.log().unwrap_or_default();
+        log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or("it did not say why").to_owned()
+    }
+
     /// Sends it a signal, by its name without SIG.
     ///
     /// # Errors
@@ -200,7 +206,7 @@ impl Node {
         let mut child = self.child.take().context("it does not run")?;
         let ended = tokio::time::timeout(Duration::from_secs(15), child.wait()).await;
         let status = ended.with_context(|| format!("{} does not stop in time", self.name))??;
-        ensure!(status.success(), "{} did not stop well: {status}", self.name);
+        ensure!(status.success(), "{} did not stop well: {status}: {}", self.name, self.last_words());
         Ok(())
     }
 
