@@ -45,15 +45,18 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, pending: Box<Pending>) {
         let Pending { to, bytes, reply, room } = *pending;
+        // The room first, so that who hears the answer finds it given back.
         let answer = match result {
-            Ok(message) => appended(&to, message.offset(), message.timestamp()),
+            Ok(message) => {
+                room.written();
+                appended(&to, message.offset(), message.timestamp())
+            }
             Err((error, _)) => {
+                drop(room);
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 Err(self.failed(&to, code, bytes))
             }
         };
-        // So that who hears the answer finds the room that it gave back.
-        drop(room);
         // Nobody may be waiting any more; the append stands.
         let _gone = reply.send(answer);
     }

@@ -27,7 +27,7 @@ use super::{
     config::KafkaConfig,
     delivery::{Deliveries, Pending},
     faults,
-    load::{Limits, Load},
+    load::{Limits, Load, STILL},
     names::Names,
     shapes::Shapes,
 };
@@ -121,6 +121,7 @@ impl Producer {
             partition_bytes: config.partition_bytes,
             bytes: config.producer_bytes,
             records: config.producer_records,
+            still: STILL,
         };
         Ok(Self {
             config: config.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bulkhead_log::{Error, Kafka, KafkaConfig, Log, Partition};
 use bulkhead_testkit::brokers::Brokers;
+use futures::{StreamExt, stream::FuturesUnordered};
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -88,6 +89,60 @@ async fn others_go_on_and_memory_is_bounded() {
     let readable = goes_on.iter().map(|(partition, _)| *partition).collect::<Vec<_>>();
     let mut reader = reader(&log, &readable).await;
     assert_eq!(read(&mut reader, 31 * readable.len()).await.len(), 31 * readable.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_a_frozen_broker_leads_leaves_room_for_the_others() {
+    let brokers = Brokers::start(3, &[]);
+    let config = cluster::config(brokers.bootstrap(), 1);
+    let log = Kafka::connect(config.clone()).await.unwrap();
+    // Of one topic, so that one producer has them all; what hangs could fill it twice.
+    let all = partitions(&log, "t", 24).await;
+    for partition in &all {
+        append_until_taken(&log, partition, "before").await;
+    }
+    let led = leaders(&config, &all);
+    let frozen = led[0];
+    brokers.freeze(frozen);
+    let (hung, goes_on): (Vec<_>, Vec<_>) = all.iter().zip(&led).partition(|(_, leader)| **leader == frozen);
+    assert!(hung.len() * config.partition_bytes > config.producer_bytes && !goes_on.is_empty());
+    let flood = async {
+        let mut waiting = FuturesUnordered::new();
+        loop {
+            for (partition, _) in &hung {
+                waiting.push(log.append(partition, large(MIB / 4)));
+            }
+            let pause = tokio::time::sleep(Duration::from_millis(200));
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    Some(answer) = waiting.next() => assert!(answer.is_err()),
+                    () = &mut pause => break,
+                }
+            }
+        }
+    };
+    let others = async {
+        let mut refused = 0;
+        // Longer than what hangs is kept, twice.
+        for round in 0..75 {
+            for (partition, _) in &goes_on {
+                match log.append(partition, record(round)).await {
+                    Ok(_) => {}
+                    Err(Error::QueueFull { .. }) => refused += 1,
+                    Err(error) => panic!("{partition} is on another broker: {error}"),
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        refused
+    };
+    let refused = tokio::select! {
+        () = flood => unreachable!(),
+        refused = others => refused,
+    };
+    brokers.thaw(frozen);
+    assert_eq!(refused, 0, "of {}", 75 * goes_on.len());
 }
 
 /// Which broker leads each of a topic's partitions.
