@@ -169,8 +169,11 @@ fn look(
             Ok(seen) => match missing(&feed, seen.map(|seen| seen.partitions)) {
                 None => there.push(feed),
                 Some(fault) => {
-                    shapes.remove(&feed.partition.topic);
-                    suspect(lane, feed, MISSING, fault, &mut doubtful);
+                    let topic = feed.partition.topic.clone();
+                    // Until it is certain, what was seen counts: one broker may not know of it for a moment.
+                    if suspect(lane, feed, MISSING, fault, &mut doubtful) {
+                        shapes.remove(&topic);
+                    }
                 }
             },
             Err(error) => unanswered(asker, lane, feed, &error, &mut doubtful),
@@ -220,18 +223,21 @@ fn missing(feed: &Feed, partitions: Option<u32>) -> Option<Error> {
     check(&feed.partition, partitions).err()
 }
 
+/// True: it is certain now, and said.
 fn suspect(
     lane: &Arc<Lane>,
     feed: Arc<Feed>,
     times: (u32, Duration),
     fault: Error,
     doubtful: &mut Vec<Arc<Feed>>,
-) {
-    if feed.suspect(times, fault) {
+) -> bool {
+    let again = feed.suspect(times, fault);
+    if again {
         doubtful.push(feed);
     } else {
         lane.touch(&feed);
     }
+    !again
 }
 
 fn unanswered(
