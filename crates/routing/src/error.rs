@@ -35,6 +35,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The log does not answer now, and may again.
+    pub(crate) fn is_passing(&self) -> bool {
+        use bulkhead_ledger::Error as Ledger;
+        use bulkhead_log::Error as Log;
+        matches!(
+            self,
+            Error::Log(Log::Unreachable { .. }) | Error::Ledger(Ledger::Log(Log::Unreachable { .. }))
+        )
+    }
+
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {

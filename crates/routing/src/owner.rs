@@ -143,8 +143,16 @@ impl Routing {
     /// # Errors
     /// When the log cannot be used at all.
     pub async fn run(self, drain: Drain) -> Result<(), Error> {
-        ensure_topics(&self.shared).await?;
-        self.shared.parts.ledger.caught_up().await?;
+        while let Err(error) = self.get_ready().await {
+            if !error.is_passing() {
+                return Err(error);
+            }
+            warn!(%error, "routing begins when the log answers");
+            tokio::select! {
+                () = drain.started() => return Ok(()),
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
         let shards = Topic::new(&topics::shards(self.shared.home()))?;
         let mut changes = self.shared.parts.log.own_shards(&shards, &self.shared.config.node).await?;
         let mut owned = Shards::new(self.shared.clone(), self.delivery.clone());
@@ -180,6 +188,12 @@ impl Routing {
         }
         tokio::join!(self.delivery.close(), owned.stop());
         Ok(())
+    }
+
+    /// Sees to its topics, and reads all that was decided.
+    async fn get_ready(&self) -> Result<(), Error> {
+        ensure_topics(&self.shared).await?;
+        Ok(self.shared.parts.ledger.caught_up().await?)
     }
 
     /// Whether another node of the cell is there to take its shards.
