@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_ledger::Row;
-use bulkhead_model::{Digest, Envelope, ReferralId, State, TenantId};
+use bulkhead_model::{Digest, Envelope, Lifecycle, ReferralId, State, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -27,9 +27,13 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Whether the ledger shows it, and not only an earlier attempt that was taken back.
+    /// Whether the ledger shows it, and not only an earlier attempt that was taken back. Of one that went on all the
+    /// same, and is not free to be taken back any more, a later attempt is a repeat: the ledger will never show that.
     pub(crate) fn is_shown_by(&self, row: &Row) -> bool {
-        row.facts.envelope.attempt >= self.envelope.attempt
+        let lifecycle = &row.referral.lifecycle;
+        let may_begin_anew = lifecycle.is_open()
+            || matches!(lifecycle, Lifecycle::Offered { .. } | Lifecycle::Cancelled { .. });
+        row.facts.envelope.attempt >= self.envelope.attempt || !may_begin_anew
     }
 }
 

@@ -88,3 +88,32 @@ async fn a_new_attempt_after_a_withdrawal_is_welcome() {
     let shown = world.referrals(NORTH).get_referral(request).await.unwrap().into_inner().referrals.remove(0);
     assert_eq!(shown.state, v1::State::Accepted as i32);
 }
+
+#[tokio::test]
+async fn a_later_attempt_of_what_went_on_is_a_repeat_and_hides_nothing() {
+    let world = World::new().await;
+    let mut client = world.ingest(NORTH);
+    // Another node has accepted the first, which this one has not heard of yet.
+    let again = client.submit(attempt(2)).await.unwrap().into_inner();
+    withdraw(&world, 2).await;
+    let records = world.inward(NORTH).await;
+    let [(first, In::Accepted(second)), (withdrawn, withdrawal)] = &records[..] else {
+        panic!("{records:?}")
+    };
+    let mut accepted = second.clone();
+    accepted.envelope.attempt = 1;
+    let id = accepted.id;
+    world.decide(first, &In::Accepted(accepted), 0, routed()).await;
+    world.decide(withdrawn, withdrawal, 0, Event::Withdrawn { up_to: 2 }).await;
+    world.event(RIVERSIDE, id, 1, Event::Offered { attempt: 1 }).await;
+    let answered = Event::Acknowledged { answer: "AA".into(), omissions: vec![] };
+    for event in [Event::Delivered { attempt: 1, inbox: "i".into() }, answered] {
+        world.event(RIVERSIDE, id, 1, event).await;
+    }
+
+    let request = v1::GetReferralRequest { id: again.referral_id, tenant: String::new() };
+    let shown = world.referrals(NORTH).get_referral(request).await.unwrap().into_inner().referrals.remove(0);
+    assert_eq!(shown.state, v1::State::Acknowledged as i32);
+    let repeat = client.submit(attempt(3)).await.unwrap().into_inner();
+    assert_eq!((repeat.duplicate, repeat.state), (true, v1::State::Acknowledged as i32));
+}
