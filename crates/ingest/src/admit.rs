@@ -26,6 +26,11 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest::new(sum)
 }
 
+/// Whether its sender may still find that it was taken back: it has not gone, or nobody has said that it was taken.
+pub(crate) fn may_end_taken_back(lifecycle: &Lifecycle) -> bool {
+    lifecycle.is_open() || matches!(lifecycle, Lifecycle::Offered { .. })
+}
+
 /// An earlier submit of the same message id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Earlier {
@@ -49,7 +54,7 @@ impl Earlier {
             },
             accepted_at: row.facts.accepted_at,
             attempt: row.facts.envelope.attempt,
-            open: lifecycle.is_open() || matches!(lifecycle, Lifecycle::Offered { .. }),
+            open: may_end_taken_back(lifecycle),
         }
     }
 

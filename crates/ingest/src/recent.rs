@@ -14,6 +14,8 @@ use bulkhead_model::{Digest, Envelope, Lifecycle, ReferralId, State, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::admit::may_end_taken_back;
+
 /// A referral that was accepted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fresh {
@@ -31,8 +33,8 @@ impl Fresh {
     /// same, and is not free to be taken back any more, a later attempt is a repeat: the ledger will never show that.
     pub(crate) fn is_shown_by(&self, row: &Row) -> bool {
         let lifecycle = &row.referral.lifecycle;
-        let may_begin_anew = lifecycle.is_open()
-            || matches!(lifecycle, Lifecycle::Offered { .. } | Lifecycle::Cancelled { .. });
+        let may_begin_anew =
+            may_end_taken_back(lifecycle) || matches!(lifecycle, Lifecycle::Cancelled { .. });
         row.facts.envelope.attempt >= self.envelope.attempt || !may_begin_anew
     }
 }

@@ -336,13 +336,13 @@ impl HandOver {
     }
 
     /// A referral that its sender took back, or that a cancel of its case has overtaken, is not handed over; nor is one
-    /// that another decision of this owner ended or set aside after it was asked what waits.
+    /// that ended after it was asked what waits.
     fn taken_back(&mut self, waiting: &Waiting) -> Result<bool, Error> {
-        if waiting.attempt > 0 {
+        let Some(row) = self.shared.parts.ledger.get(&waiting.id)? else { return Ok(false) };
+        if waiting.attempt > 0 || row.referral.attempt > 0 {
             return Ok(false);
         }
-        let row = self.shared.parts.ledger.get(&waiting.id)?;
-        if row.is_none_or(|row| !row.referral.lifecycle.is_open()) {
+        if !row.referral.lifecycle.is_open() {
             return Ok(true);
         }
         if waiting.withdrawn {

@@ -143,15 +143,9 @@ impl Routing {
     /// # Errors
     /// When the log cannot be used at all.
     pub async fn run(self, drain: Drain) -> Result<(), Error> {
-        while let Err(error) = self.get_ready().await {
-            if !error.is_passing() {
-                return Err(error);
-            }
-            warn!(%error, "routing begins when the log answers");
-            tokio::select! {
-                () = drain.started() => return Ok(()),
-                () = tokio::time::sleep(TICK) => {}
-            }
+        tokio::select! {
+            () = drain.started() => return Ok(()),
+            ready = self.get_ready() => ready?,
         }
         let shards = Topic::new(&topics::shards(self.shared.home()))?;
         let mut changes = self.shared.parts.log.own_shards(&shards, &self.shared.config.node).await?;
@@ -190,10 +184,19 @@ impl Routing {
         Ok(())
     }
 
-    /// Sees to its topics, and reads all that was decided.
+    /// Sees to its topics, and reads all that was decided; waits for a log that does not answer. Safe to cancel.
     async fn get_ready(&self) -> Result<(), Error> {
-        ensure_topics(&self.shared).await?;
-        Ok(self.shared.parts.ledger.caught_up().await?)
+        let once = async || {
+            ensure_topics(&self.shared).await?;
+            Ok::<_, Error>(self.shared.parts.ledger.caught_up().await?)
+        };
+        loop {
+            match once().await {
+                Err(error) if error.is_passing() => warn!(%error, "routing begins when the log answers"),
+                ready => return ready,
+            }
+            tokio::time::sleep(TICK).await;
+        }
     }
 
     /// Whether another node of the cell is there to take its shards.

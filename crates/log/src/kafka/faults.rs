@@ -1,9 +1,6 @@
 //! Kafka's errors in our words.
 
-use rdkafka::{
-    error::{KafkaError, RDKafkaErrorCode as Code},
-    types::RDKafkaErrorCode,
-};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::Ear;
 use crate::{Error, Partition};
@@ -13,7 +10,7 @@ pub(super) fn failed(doing: &'static str, error: &KafkaError, ear: &Ear) -> Erro
     let Some(code) = code(error) else {
         return Error::Store { doing, cause: error.to_string() };
     };
-    refused(doing, code, error, ear)
+    refused(doing, code, error.to_string(), ear)
 }
 
 /// Kafka's code, also of what rdkafka has none for.
@@ -24,9 +21,10 @@ pub(super) fn code(error: &KafkaError) -> Option<Code> {
     }
 }
 
-fn refused(doing: &'static str, code: RDKafkaErrorCode, error: &KafkaError, ear: &Ear) -> Error {
+/// The same, where only a code is known, and words for it.
+pub(super) fn refused(doing: &'static str, code: Code, cause: String, ear: &Ear) -> Error {
     if is_denied(code) {
-        return Error::Denied { doing, cause: error.to_string() };
+        return Error::Denied { doing, cause };
     }
     match code {
         Code::OperationTimedOut
@@ -37,12 +35,12 @@ fn refused(doing: &'static str, code: RDKafkaErrorCode, error: &KafkaError, ear:
         | Code::BrokerNotAvailable => match ear.trouble() {
             Some((trouble, cause)) if is_denied(trouble) => Error::Denied { doing, cause },
             Some((_, cause)) => Error::Unreachable { doing, cause },
-            None => Error::Unreachable { doing, cause: error.to_string() },
+            None => Error::Unreachable { doing, cause },
         },
         // That something is absent is an answer, and no failure, wherever it is asked about. Here a client means that it
         // has not learned yet what there is.
-        code if is_passing(code) || is_absent(code) => Error::Unreachable { doing, cause: error.to_string() },
-        _ => Error::Store { doing, cause: error.to_string() },
+        code if is_passing(code) || is_absent(code) => Error::Unreachable { doing, cause },
+        _ => Error::Store { doing, cause },
     }
 }
 

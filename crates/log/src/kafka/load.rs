@@ -2,8 +2,9 @@
 //!
 //! Librdkafka keeps what it has taken until it is delivered or given up, so a broker that hangs would fill the
 //! memory of a node. Full, we refuse at once and nothing is dropped. A partition's bound keeps a hung one from taking
-//! what the others of its producer need; and so that all those together whose leader hangs do not either, one that has
-//! stood still gets nothing more when half of its producer's room is taken.
+//! what the others of its producer need; and so that all those together whose leader hangs do not either, one that stands
+//! still gets nothing more when half of its producer's room is taken, but for one record by which it may show that it
+//! moves again.
 
 use std::{
     collections::HashMap,
@@ -82,10 +83,9 @@ impl Load {
     pub(super) fn take(self: &Arc<Self>, partition: &Partition, bytes: usize) -> Option<Room> {
         let bytes = bytes + OVERHEAD;
         let mut state = self.state();
-        let (here, still) = state
-            .partitions
-            .get(partition)
-            .map_or((0, false), |here| (here.bytes, here.moved.elapsed() > self.limits.still));
+        let (here, still) = state.partitions.get(partition).map_or((0, false), |here| {
+            (here.bytes, here.bytes > 0 && here.moved.elapsed() > self.limits.still)
+        });
         let is_half_full =
             2 * (state.bytes + bytes) > self.limits.bytes || 2 * state.records >= self.limits.records;
         if here + bytes > self.limits.partition_bytes
@@ -174,7 +174,7 @@ mod tests {
         let fill = |partition: &Partition, most: usize| -> Vec<_> {
             std::iter::from_fn(|| load.take(partition, 744)).take(most).collect()
         };
-        let mut first = fill(&hung, 3);
+        let first = fill(&hung, 3);
         std::thread::sleep(2 * still);
         let more = fill(&hung, 10);
         assert_eq!(more.len(), 2, "it gets as much as leaves half");
@@ -182,7 +182,11 @@ mod tests {
         assert_eq!(others.len(), 4);
         drop(more);
         assert!(load.take(&hung, 744).is_none(), "what was given up has moved nothing");
-        first.remove(0).written();
-        assert!(load.take(&hung, 744).is_some(), "one that moves again gets more");
+        drop(first);
+        let probe = load.take(&hung, 744).unwrap();
+        let _filling = fill(&moving, 2);
+        assert!(load.take(&hung, 744).is_none(), "one record shows whether it moves again");
+        probe.written();
+        assert_eq!(fill(&hung, 2).len(), 2, "one that moves again gets more");
     }
 }

@@ -147,10 +147,7 @@ impl Topics {
                 change: "start more brokers, or configure fewer replicas where a lost broker may lose records",
             },
             Code::InvalidPartitions => bad_partitions(spec),
-            code if faults::is_denied(code) => {
-                Error::Denied { doing: "making topics", cause: format!("{name}: {code}") }
-            }
-            code => Error::Store { doing: "making topics", cause: format!("{name}: {code}") },
+            code => faults::refused("making topics", code, format!("{name}: {code}"), &self.ear),
         }
     }
 
