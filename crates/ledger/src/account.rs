@@ -8,16 +8,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
 use crate::columns::{micros, tenant_of};
-use crate::query::{ids, one, rows, trace};
+use crate::query::{ids, one, rows};
 use crate::schema::failed;
 use crate::store::View;
 use crate::{Error, Row, Touched};
 
-/// In whose hands it is: handed over, or on its way in another nation.
-const HANDED_OVER: &str =
-    "state IN ('offered', 'delivered', 'acknowledged', 'rejected', 'unknown', 'carried')";
-
-/// The same, and what was given up again when it was asked back.
+/// In whose hands it is or was: handed over, on its way in another nation, or given up again when it was asked back.
 const WAS_HANDED_OVER: &str =
     "(recalled = 1 OR state IN ('offered', 'delivered', 'acknowledged', 'rejected', 'unknown', 'carried'))";
 
@@ -25,9 +21,6 @@ const WAS_HANDED_OVER: &str =
 const RECALL: &str = "CASE WHEN recalled = 1 THEN 'recalled'
     WHEN not_recalled = 1 OR state = 'acknowledged' THEN 'not-recalled'
     WHEN state = 'rejected' THEN 'refused' ELSE 'no-answer' END";
-
-/// How many of the newest hand-overs are looked through for the last one.
-const NEWEST: u32 = 20;
 
 /// What it sent, accepted in that time, by state.
 pub(crate) fn sent_in(
@@ -37,8 +30,8 @@ pub(crate) fn sent_in(
 ) -> Result<Vec<(State, u64)>, Error> {
     by_state(
         connection,
-        "SELECT state, count(*) FROM referral WHERE origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3
-         GROUP BY state",
+        "SELECT state, count(*) FROM referral INDEXED BY accepted
+         WHERE origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 GROUP BY state",
         params![tenant.as_str(), micros(time.start), micros(time.end)],
     )
 }
@@ -67,28 +60,18 @@ pub(crate) fn open_counts(connection: &Connection, tenant: &TenantId) -> Result<
 
 /// When the last of what it sent was accepted.
 pub(crate) fn last_accepted(connection: &Connection, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
-    let newest: Option<i64> =
-        one(connection, "SELECT max(accepted_at) FROM referral WHERE origin = ?1", &[&tenant.as_str()])?;
-    Ok(newest.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    let newest = "SELECT max(accepted_at) FROM referral INDEXED BY accepted WHERE origin = ?1";
+    instant(connection, newest, tenant)
 }
 
 /// When the last hand-over to it was begun.
 pub(crate) fn last_offered(connection: &Connection, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
-    let newest = ids(
-        connection,
-        &format!(
-            "SELECT id FROM referral WHERE destination = ?1 AND {HANDED_OVER} ORDER BY since DESC LIMIT ?2"
-        ),
-        params![tenant.as_str(), NEWEST],
-    )?;
-    let mut last = None;
-    for id in newest {
-        let steps = trace(connection, &id)?;
-        let offered =
-            steps.iter().filter(|step| step.counts && step.event == "offered").map(|step| step.at).max();
-        last = last.max(offered);
-    }
-    Ok(last)
+    instant(connection, "SELECT max(at) FROM last_offer WHERE destination = ?1", tenant)
+}
+
+fn instant(connection: &Connection, query: &str, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
+    let micros: Option<i64> = one(connection, query, &[&tenant.as_str()])?;
+    Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
 }
 
 /// What it sent in that time and others have, or had, all the same, newest first.
@@ -101,7 +84,9 @@ pub(crate) fn handed_over(
     let which = format!("origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {WAS_HANDED_OVER}");
     let ids = ids(
         view,
-        &format!("SELECT id FROM referral WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?4"),
+        &format!(
+            "SELECT id FROM referral INDEXED BY accepted WHERE {which} ORDER BY accepted_at DESC, id LIMIT ?4"
+        ),
         params![tenant.as_str(), micros(time.start), micros(time.end), limit],
     )?;
     rows(view, &ids)
@@ -114,7 +99,7 @@ pub(crate) fn recalls(
     time: &Range<Timestamp>,
 ) -> Result<Vec<(String, u64)>, Error> {
     let query = format!(
-        "SELECT {RECALL}, count(*) FROM referral
+        "SELECT {RECALL}, count(*) FROM referral INDEXED BY accepted
          WHERE origin = ?1 AND accepted_at >= ?2 AND accepted_at < ?3 AND {WAS_HANDED_OVER} GROUP BY 1"
     );
     counted(connection, &query, params![tenant.as_str(), micros(time.start), micros(time.end)])

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_log::Entry;
-use bulkhead_model::{ClaimBook, Lane, Lifecycle, Nation, Place, ReferralId, Verdict};
+use bulkhead_model::{ClaimBook, Event, Lane, Lifecycle, Nation, Place, ReferralId, TenantId, Verdict};
 use bulkhead_wire::{Author, EventRecord, ReadEvent};
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::cases::{self, Lifted};
@@ -37,6 +38,8 @@ pub(crate) struct Batch<'a> {
     touched: HashMap<ReferralId, Life>,
     /// Shards that were claimed.
     claimed: HashSet<u32>,
+    /// The newest hand-over to each that this batch begins.
+    offered: HashMap<TenantId, Timestamp>,
     news: News,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Batch<'a> {
             lives,
             touched: HashMap::new(),
             claimed: HashSet::new(),
+            offered: HashMap::new(),
             news: News::default(),
         }
     }
@@ -173,6 +177,10 @@ impl<'a> Batch<'a> {
     fn tell(&mut self, id: ReferralId, life: &Life, event: &Decided, verdict: &Verdict) {
         let Some(known) = life.known.as_ref().filter(|_| *verdict == Verdict::Counts) else { return };
         let lifecycle = &life.referral.lifecycle;
+        if let (Event::Offered { .. }, Some(to)) = (&event.event, lifecycle.destination()) {
+            let newest = self.offered.entry(to.clone()).or_insert(event.author.at);
+            *newest = event.author.at.max(*newest);
+        }
         let change = Change {
             id,
             origin: known.facts.tenant.clone(),
@@ -234,6 +242,9 @@ impl<'a> Batch<'a> {
         }
         for id in moved {
             cases::clear_behind(connection, &id, &mut self.news.woken)?;
+        }
+        for (to, at) in &self.offered {
+            columns::offered(connection, to, *at)?;
         }
         for (tally, change) in tallies.iter().filter(|(_, change)| **change != 0) {
             columns::count(connection, tally, *change)?;

@@ -155,6 +155,16 @@ UPDATE referral SET
     state_since = :state_since, cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched
 WHERE id = :id";
 
+/// Who has it changes, and whether it is settled; what it is does not.
+const REWRITE_PLACE: &str = "
+UPDATE referral SET
+    destination = :destination, settled = :settled,
+    state = :state, stage = :stage, open = :open, done = :done, unheard = :unheard, sent_after_all = :sent_after_all,
+    tell = :tell, hear = :hear, overdue = :overdue, since = :since, waits_partition = :waits_partition,
+    waits_offset = :waits_offset, border = :border, inbox = :inbox, version = :version, state_since = :state_since,
+    cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched
+WHERE id = :id";
+
 /// Most events change neither what a referral is nor who has it: then the large indexes are left alone.
 const REWRITE_STATE: &str = "
 UPDATE referral SET
@@ -170,7 +180,11 @@ fn rewrite(before: &Before, life: &Life, known: &Known) -> &'static str {
     let same_facts = before.facts_at == (known.key.partition, known.key.offset);
     let same_place = before.tally.destination == lifecycle.destination().map_or("", TenantId::as_str)
         && before.settled == lifecycle.state().is_settled();
-    if same_facts && same_place { REWRITE_STATE } else { REWRITE }
+    match (same_facts, same_place) {
+        (true, true) => REWRITE_STATE,
+        (true, false) => REWRITE_PLACE,
+        (false, _) => REWRITE,
+    }
 }
 
 /// Writes the columns that follow from this referral alone.
@@ -235,6 +249,16 @@ pub(crate) fn write(
         }
     }
     statement.raw_execute().map(drop)
+}
+
+/// Notes a hand-over that was begun.
+pub(crate) fn offered(connection: &Connection, to: &TenantId, at: Timestamp) -> rusqlite::Result<()> {
+    let mut note = connection.prepare_cached(
+        "INSERT INTO last_offer (destination, at) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+    )?;
+    note.execute(params![to.as_str(), micros(at)])?;
+    Ok(())
 }
 
 /// Adds to how many referrals are counted so.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Error;
 
 /// Rises whenever the tables change, or what the model makes of the same events: then the file is made again.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 7;
 
 /// A deadline that is not there, so that it sorts last.
 pub(crate) const NO_DEADLINE: i64 = i64::MAX;
@@ -51,6 +51,8 @@ CREATE TABLE tally (
     origin TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (origin, destination, state)
 ) WITHOUT ROWID;
+-- When the newest hand-over to each was begun.
+CREATE TABLE last_offer (destination TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 -- One row a referral whose facts are known: what it is looked for by.
 CREATE TABLE referral (
     id BLOB PRIMARY KEY, origin TEXT NOT NULL, destination TEXT, state TEXT NOT NULL, stage INTEGER NOT NULL,
@@ -83,6 +85,7 @@ CREATE INDEX behind ON referral (predecessor) WHERE predecessor IS NOT NULL;
 CREATE INDEX in_case ON referral (case_key, facts_offset);
 CREATE INDEX by_message ON referral (message_id);
 CREATE INDEX by_case ON referral (case_id) WHERE case_id IS NOT NULL;
+CREATE INDEX accepted ON referral (origin, accepted_at);
 CREATE INDEX by_origin ON referral (origin, settled, deadline, lane, accepted_at);
 CREATE INDEX by_destination ON referral (destination, settled, deadline, lane, accepted_at);
 CREATE INDEX by_urgency ON referral (settled, deadline, lane, accepted_at);

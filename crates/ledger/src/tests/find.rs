@@ -193,6 +193,11 @@ async fn the_account_of_a_cut_knows_what_it_touched_and_what_was_recalled() {
         .map(|row| row.facts.envelope.message_id.to_string())
         .collect();
     assert_eq!(had.len(), 3, "{had:?}");
+    assert_eq!(cell.ledger.last_accepted(&origin()).unwrap(), Some(at(0)));
+    let begun = cell.ledger.trace(&id("kept")).unwrap();
+    let begun = begun.iter().rfind(|step| step.event == "offered").map(|step| step.at);
+    assert_eq!(cell.ledger.last_offered(&receiver()).unwrap(), begun);
+    assert_eq!(cell.ledger.last_offered(&origin()).unwrap(), None);
     assert!(["recalled", "kept", "answered"].iter().all(|name| had.iter().any(|one| one == name)), "{had:?}");
 }
 
