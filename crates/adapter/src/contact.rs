@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use bulkhead_transport::NOTICED_AFTER;
 use tokio::time::Instant;
-
-/// A connection that died without a word is noticed by its keepalive after this long.
-const NOTICED_AFTER: Duration = Duration::from_secs(20);
 
 /// What is known of the broker's being there.
 ///

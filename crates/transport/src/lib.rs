@@ -31,4 +31,4 @@ pub use error::Error;
 pub use identity::{Identity, NotAnIdentity};
 pub use peer::{Peer, Policy, Refusal, admit_all, peer};
 pub use server::server;
-pub use windows::{CONNECTION_WINDOW, MAX_FRAME, MAX_MESSAGE, STREAM_WINDOW};
+pub use windows::{CONNECTION_WINDOW, MAX_FRAME, MAX_MESSAGE, NOTICED_AFTER, STREAM_WINDOW};

@@ -14,6 +14,8 @@ pub const MAX_FRAME: u32 = 1 << 20;
 pub const MAX_MESSAGE: usize = 6 << 20;
 
 /// How often an idle connection is asked whether it still lives.
-pub(crate) const KEEPALIVE: Duration = Duration::from_secs(10);
-/// How long its answer may take.
-pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(5);
+/// How long its answer may take: a process that gets no time for as long must not lose its connections.
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this long a connection has ended whose other end is gone, or stands still, without a word.
+pub const NOTICED_AFTER: Duration = KEEPALIVE.saturating_add(KEEPALIVE_TIMEOUT);
