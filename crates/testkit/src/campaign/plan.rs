@@ -20,7 +20,7 @@ pub(super) struct Note {
     /// The digests of what was sent; one, unless a retry had other bytes.
     pub(super) sha256: Vec<String>,
     pub(super) answer: Answer,
-    /// The words of a refusal.
+    /// What was said last.
     pub(super) words: String,
     pub(super) tries: u32,
 }

@@ -27,6 +27,8 @@ pub struct Report {
     pub responses: usize,
     /// What refusals said, and how often.
     pub refusals: BTreeMap<String, usize>,
+    /// Messages without a definite answer: how often they were sent, and what was said last.
+    pub unanswered: Vec<String>,
     /// What is wrong; nothing, when all is well.
     pub wrong: Vec<Wrong>,
 }
@@ -45,6 +47,10 @@ impl Report {
         self.wrong = wrong;
         self.sent_again = notebook.iter().filter(|note| note.tries > 1).count();
         self.retry_differs = notebook.iter().filter(|note| note.sha256.len() > 1).count();
+        let open = notebook.iter().filter(|note| note.answer == Answer::Open);
+        self.unanswered = open
+            .map(|note| format!("{} after {} tries: {}", note.message_id, note.tries, said(&note.words)))
+            .collect();
         let nation = |tenant: &str| tenant.split('/').next().unwrap_or_default().to_owned();
         for note in notebook.iter().filter(|note| note.answer == Answer::Refused) {
             let kind = note.request.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default();
@@ -83,6 +89,9 @@ impl fmt::Display for Report {
         writeln!(f, "accepted, by pair of nations: {}", list(pairs))?;
         for (words, count) in self.refusals.iter().take(SHOWN) {
             writeln!(f, "refused {count} times: {words}")?;
+        }
+        for unanswered in self.unanswered.iter().take(SHOWN) {
+            writeln!(f, "no definite answer to {unanswered}")?;
         }
         match self.wrong.len() {
             0 if !self.is_good() => writeln!(f, "WRONG: nothing was received at all"),
