@@ -37,6 +37,8 @@ pub(crate) struct Earlier {
     pub(crate) known: Known,
     pub(crate) accepted_at: Timestamp,
     attempt: u32,
+    /// Attempts that its sender took back.
+    withdrawn_up_to: u32,
     /// It may still be taken back.
     open: bool,
 }
@@ -50,10 +52,11 @@ impl Earlier {
                 digest: row.facts.digest,
                 state: lifecycle.state(),
                 reason: lifecycle.reason().cloned(),
-                withdrawn_up_to: row.referral.withdrawn_up_to,
+                begins_anew_after: row.referral.begins_anew_after(row.facts.envelope.attempt),
             },
             accepted_at: row.facts.accepted_at,
             attempt: row.facts.envelope.attempt,
+            withdrawn_up_to: row.referral.withdrawn_up_to,
             open: may_end_taken_back(lifecycle),
         }
     }
@@ -61,24 +64,24 @@ impl Earlier {
     /// As it was accepted here, before the ledger shows it.
     pub(crate) fn fresh(fresh: &Fresh) -> Self {
         Self {
-            known: Known { digest: fresh.digest, state: fresh.state, reason: None, withdrawn_up_to: 0 },
+            known: Known { digest: fresh.digest, state: fresh.state, reason: None, begins_anew_after: None },
             accepted_at: fresh.accepted_at,
             attempt: fresh.envelope.attempt,
+            withdrawn_up_to: 0,
             open: true,
         }
     }
 
-    /// A sender that comes with this attempt was told no about the ones before, so their withdrawal may lie
-    /// in the log already and not be shown yet.
+    /// The withdrawal of attempts before this one is not shown yet.
     pub(crate) fn withdrawal_may_come(&self, attempt: u32) -> bool {
-        attempt > self.attempt && self.known.withdrawn_up_to.saturating_add(1) < attempt
+        attempt > self.attempt && self.withdrawn_up_to.saturating_add(1) < attempt
     }
 
     /// What came earlier is taken back, but nobody knows yet whether it went on all the same: this attempt is
     /// either a repeat or a new beginning.
     pub(crate) fn withdrawal_is_undecided(&self, attempt: u32) -> bool {
-        let taken_back = self.known.withdrawn_up_to >= self.attempt;
-        taken_back && attempt > self.known.withdrawn_up_to && self.open
+        let taken_back = self.withdrawn_up_to >= self.attempt;
+        taken_back && attempt > self.withdrawn_up_to && self.open
     }
 }
 
@@ -88,9 +91,13 @@ mod tests {
     use bulkhead_model::State;
 
     fn earlier(attempt: u32, withdrawn_up_to: u32, open: bool) -> Earlier {
-        let known =
-            Known { digest: Digest::new([0; 32]), state: State::Routed, reason: None, withdrawn_up_to };
-        Earlier { known, accepted_at: Timestamp::UNIX_EPOCH, attempt, open }
+        let known = Known {
+            digest: Digest::new([0; 32]),
+            state: State::Routed,
+            reason: None,
+            begins_anew_after: None,
+        };
+        Earlier { known, accepted_at: Timestamp::UNIX_EPOCH, attempt, withdrawn_up_to, open }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_ledger::Row;
-use bulkhead_model::{Digest, Envelope, Lifecycle, ReferralId, State, TenantId};
+use bulkhead_model::{Digest, Envelope, ReferralId, State, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -32,10 +32,10 @@ impl Fresh {
     /// Whether the ledger shows it, and not only an earlier attempt that was taken back. Of one that went on all the
     /// same, and is not free to be taken back any more, a later attempt is a repeat: the ledger will never show that.
     pub(crate) fn is_shown_by(&self, row: &Row) -> bool {
-        let lifecycle = &row.referral.lifecycle;
+        let shown = row.facts.envelope.attempt;
         let may_begin_anew =
-            may_end_taken_back(lifecycle) || matches!(lifecycle, Lifecycle::Cancelled { .. });
-        row.facts.envelope.attempt >= self.envelope.attempt || !may_begin_anew
+            may_end_taken_back(&row.referral.lifecycle) || row.referral.begins_anew_after(shown).is_some();
+        shown >= self.envelope.attempt || !may_begin_anew
     }
 }
 

@@ -170,7 +170,11 @@ impl Shared {
     ) -> Result<Option<Earlier>, Refusal> {
         let (id, attempt) = (arrival.id(), arrival.envelope.attempt);
         let mut earlier = self.earlier_now(turn, id)?;
-        if earlier.as_ref().is_some_and(|earlier| earlier.withdrawal_may_come(attempt)) {
+        // The ones before a later attempt were told no, so that they and their withdrawal may lie in the log already:
+        // another node may have accepted one, or this one before it started anew.
+        let more_may_come =
+            earlier.as_ref().map_or(attempt > 1, |earlier| earlier.withdrawal_may_come(attempt));
+        if more_may_come {
             self.decided(std::slice::from_ref(&compartment.tenant)).await?;
             earlier = self.earlier_now(turn, id)?;
         }

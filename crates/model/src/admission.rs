@@ -35,8 +35,9 @@ pub struct Known {
     pub state: State,
     /// Why.
     pub reason: Option<Reason>,
-    /// Attempts that the sender took back.
-    pub withdrawn_up_to: u32,
+    /// Its sender took back every attempt up to this one, and it ended so: a later one is no repeat
+    /// ([`Referral::begins_anew_after`](crate::Referral::begins_anew_after)).
+    pub begins_anew_after: Option<u32>,
 }
 
 /// A referral that may be appended to the log. Only [`admit`] makes one.
@@ -108,9 +109,7 @@ pub fn admit(
     };
     let answer = ask(&arrival, provenance, cuts)?;
     if let Some(known) = known {
-        let new_attempt = known.withdrawn_up_to > 0
-            && arrival.envelope.attempt > known.withdrawn_up_to
-            && known.state == State::Cancelled;
+        let new_attempt = known.begins_anew_after.is_some_and(|after| arrival.envelope.attempt > after);
         if known.digest != arrival.digest {
             return Err(refuse(
                 Code::ConflictingDuplicate,

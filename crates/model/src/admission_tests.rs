@@ -226,12 +226,12 @@ fn any_arrival() -> impl Strategy<Value = Arrival> {
 }
 
 fn any_known() -> impl Strategy<Value = Known> {
-    (0..2_u8, any_state(), prop::option::of(any_reason()), 0..5_u32).prop_map(
-        |(digest, state, reason, withdrawn_up_to)| Known {
+    (0..2_u8, any_state(), prop::option::of(any_reason()), prop::option::of(0..5_u32)).prop_map(
+        |(digest, state, reason, begins_anew_after)| Known {
             digest: Digest::new([digest; 32]),
             state,
             reason,
-            withdrawn_up_to,
+            begins_anew_after,
         },
     )
 }
@@ -282,8 +282,7 @@ proptest! {
         known in any_known(),
     ) {
         let answer = ask(&arrival, Some(known.clone()));
-        let new_attempt = known.state == State::Cancelled
-            && (1..arrival.envelope.attempt).contains(&known.withdrawn_up_to);
+        let new_attempt = known.begins_anew_after.is_some_and(|after| after < arrival.envelope.attempt);
         if arrival.tenant == tenant("wales/nobody") {
             prop_assert_eq!(code_of(answer), Some(Code::TenantUnknown));
         } else if known.digest != arrival.digest {

@@ -152,6 +152,14 @@ impl Referral {
         }
     }
 
+    /// Its sender took back every attempt up to this one, and it ended so where it began: a later attempt begins it anew.
+    /// `accepted`: the attempt that is on record. One that ended because a cancel overtook it never begins again, nor
+    /// does one that ended in another nation.
+    pub fn begins_anew_after(&self, accepted: u32) -> Option<u32> {
+        let ended_here = matches!(self.lifecycle, Lifecycle::Cancelled { .. });
+        (ended_here && self.withdrawn_up_to >= accepted).then_some(self.withdrawn_up_to)
+    }
+
     /// Its sender was told no and has not tried again, but it went on and may have been taken: a person must know.
     pub fn sent_after_all(&self, attempt: u32) -> bool {
         let went_on = self.attempt > 0 || matches!(self.lifecycle, Lifecycle::Carried { .. });

@@ -72,6 +72,38 @@ fn a_new_attempt_after_a_withdrawal_starts_again_from_the_origin() {
 }
 
 #[test]
+fn only_what_its_sender_took_back_where_it_began_begins_anew() {
+    let cancelled = || Event::Cancelled { reason: Reason::new(Code::Withdrawn, "") };
+    let withdrawn = |up_to| Event::Withdrawn { up_to };
+    let there = Event::Reported {
+        state: State::Cancelled,
+        reason: None,
+        destination: None,
+        sequence: 1,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        omissions: vec![],
+    };
+    let to_border = Event::ToBorder { nation: Nation::Wales, to: tenant("wales/a"), bytes: place(1) };
+    let carrying = Event::Carrying { nation: Nation::Wales };
+    let carried = Event::Carried { nation: Nation::Wales };
+    let abroad =
+        || vec![(0, to_border.clone()), (0, carrying.clone()), (0, carried.clone()), (1, there.clone())];
+    let after = |life: Vec<(u32, Event)>| {
+        let mut referral = Referral::default();
+        for (custody, event) in life {
+            assert_eq!(referral.apply(numbered(custody, event)), Verdict::Counts);
+        }
+        (referral.lifecycle.state(), referral.begins_anew_after(1))
+    };
+    assert_eq!(after(vec![(0, withdrawn(2)), (0, routed())]), (State::Routed, None));
+    assert_eq!(after(vec![(0, withdrawn(2)), (0, cancelled())]), (State::Cancelled, Some(2)));
+    assert_eq!(after(vec![(0, cancelled())]), (State::Cancelled, None));
+    assert_eq!(after(abroad()), (State::Cancelled, None));
+    let withdrawn_too = [(0, withdrawn(1))].into_iter().chain(abroad()).collect();
+    assert_eq!(after(withdrawn_too), (State::Cancelled, None));
+}
+
+#[test]
 fn a_new_attempt_has_a_deadline_and_a_budget_of_its_own() {
     let mut referral = Referral::default();
     let life = [

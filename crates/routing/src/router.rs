@@ -218,8 +218,8 @@ impl Router {
         if row.facts.digest != accepted.digest {
             return Ok(Standing::Conflict);
         }
-        let cancelled = matches!(row.referral.lifecycle, Lifecycle::Cancelled { .. });
-        if cancelled && !taken_back && accepted.envelope.attempt > row.facts.envelope.attempt {
+        let begins_anew_after = row.referral.begins_anew_after(row.facts.envelope.attempt);
+        if begins_anew_after.is_some_and(|after| accepted.envelope.attempt > after) {
             return Ok(Standing::New { custody: row.referral.custody });
         }
         Ok(Standing::Repeat)

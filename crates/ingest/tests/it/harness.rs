@@ -155,9 +155,14 @@ pub(crate) struct World {
     _files: TempDir,
 }
 
+/// A node that soon says that it is not sure.
+pub(crate) fn impatient() -> Config {
+    Config { patience: Duration::from_millis(300), ..Config::default() }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(Config { patience: Duration::from_millis(300), ..Config::default() }).await
+        Self::with(impatient()).await
     }
 
     pub(crate) async fn with(config: Config) -> Self {

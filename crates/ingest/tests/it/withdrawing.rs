@@ -1,11 +1,12 @@
 //! Taking attempts back, and beginning again.
 
+use bulkhead_ingest::Config;
 use bulkhead_model::{Code, Event, Reason};
 use bulkhead_wire::record::In;
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::{self, SubmitRequest, WithdrawRequest, WithdrawResponse};
 
-use crate::harness::{NORTH, RIVERSIDE, World, routed, submit};
+use crate::harness::{NORTH, RIVERSIDE, World, impatient, routed, submit};
 
 fn attempt(number: u32) -> SubmitRequest {
     let mut request = submit("m-1", "x");
@@ -87,6 +88,38 @@ async fn a_new_attempt_after_a_withdrawal_is_welcome() {
     let request = v1::GetReferralRequest { id: again.referral_id, tenant: String::new() };
     let shown = world.referrals(NORTH).get_referral(request).await.unwrap().into_inner().referrals.remove(0);
     assert_eq!(shown.state, v1::State::Accepted as i32);
+}
+
+#[tokio::test]
+async fn a_later_attempt_waits_for_what_lies_in_the_log_and_nobody_here_remembers() {
+    let world = World::with(Config { recent: 0, ..impatient() }).await;
+    let mut client = world.ingest(NORTH);
+    client.submit(attempt(1)).await.unwrap();
+    withdraw(&world, 1).await;
+    let undecided = Problem::from(&client.submit(attempt(2)).await.unwrap_err());
+    assert_eq!(undecided.code, Some(Code::NodeUnsure));
+
+    let records = world.inward(NORTH).await;
+    let [(first, referral), (second, withdrawal)] = &records[..] else { panic!("{records:?}") };
+    world.decide(first, referral, 0, routed()).await;
+    world.decide(second, withdrawal, 0, Event::Withdrawn { up_to: 1 }).await;
+    let In::Accepted(accepted) = referral else { panic!() };
+    world.event(RIVERSIDE, accepted.id, 1, cancelled()).await;
+    let again = client.submit(attempt(2)).await.unwrap().into_inner();
+    assert_eq!((again.duplicate, again.state), (false, v1::State::Accepted as i32));
+}
+
+#[tokio::test]
+async fn what_its_cancel_overtook_never_begins_again() {
+    let world = World::new().await;
+    let mut client = world.ingest(NORTH);
+    client.submit(attempt(1)).await.unwrap();
+    let (place, record) = world.inward(NORTH).await.remove(0);
+    let In::Accepted(accepted) = &record else { panic!() };
+    world.decide(&place, &record, 0, routed()).await;
+    world.event(RIVERSIDE, accepted.id, 1, cancelled()).await;
+    let repeat = client.submit(attempt(2)).await.unwrap().into_inner();
+    assert_eq!((repeat.duplicate, repeat.state), (true, v1::State::Cancelled as i32));
 }
 
 #[tokio::test]

@@ -154,9 +154,10 @@ async fn a_new_attempt_comes_after_those_of_its_case_that_were_there_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_that_overtakes_its_request_settles_both() {
+async fn a_cancel_that_overtakes_its_request_settles_both_for_good() {
     let england = England::start(OnDeadline::Return).await;
-    let request = england.cell.submit(&Draft { case: Some("c"), ..Draft::new("m1", TO) }).await;
+    let draft = Draft { case: Some("c"), ..Draft::new("m1", TO) };
+    let request = england.cell.submit(&draft).await;
     let cancel =
         england.cell.submit(&Draft { case: Some("c"), kind: Kind::Cancel, ..Draft::new("m2", TO) }).await;
     england.cell.until(cancel, State::Routed).await;
@@ -164,7 +165,10 @@ async fn a_cancel_that_overtakes_its_request_settles_both() {
     sidecar.grant(4, 1).await;
     england.cell.until(request, State::Cancelled).await;
     england.cell.until(cancel, State::Cancelled).await;
+    england.cell.submit(&Draft { attempt: 2, ..draft }).await;
+    england.cell.ledger.in_decided("in.england.sender", 3).await.unwrap();
     sidecar.nothing_comes().await;
+    england.cell.until(request, State::Cancelled).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
