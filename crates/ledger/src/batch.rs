@@ -17,6 +17,7 @@ use crate::lives::{Kept, Lives};
 use crate::published::{News, Woken};
 use crate::schema::failed;
 use crate::store::decided;
+use crate::unsettled::is_unsettled;
 use crate::{Change, Error, columns};
 
 /// What a batch has made, to be made known once it is committed.
@@ -26,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) lives: HashMap<ReferralId, Kept>,
     /// Those whose lane its referrals have changed.
     pub(crate) lanes: Lifted,
+    /// What each sender's referrals that are not settled weigh more, or less.
+    pub(crate) unsettled: HashMap<String, i64>,
 }
 
 /// One batch.
@@ -40,6 +43,8 @@ pub(crate) struct Batch<'a> {
     claimed: HashSet<u32>,
     /// The newest hand-over to each that this batch begins.
     offered: HashMap<TenantId, Timestamp>,
+    /// What each sender's referrals that are not settled weigh more, or less.
+    unsettled: HashMap<String, i64>,
     news: News,
 }
 
@@ -59,6 +64,7 @@ impl<'a> Batch<'a> {
             touched: HashMap::new(),
             claimed: HashSet::new(),
             offered: HashMap::new(),
+            unsettled: HashMap::new(),
             news: News::default(),
         }
     }
@@ -202,14 +208,15 @@ impl<'a> Batch<'a> {
         let (lanes, lifted) = self.write_referrals().map_err(failed("writing referrals"))?;
         self.write_claims().map_err(failed("writing claims"))?;
         let keep = |(id, life)| (id, Kept { life: Arc::new(life), lane: lanes.get(&id).copied() });
-        Ok(Made { news: self.news, lives: self.touched.into_iter().map(keep).collect(), lanes: lifted })
+        let lives = self.touched.into_iter().map(keep).collect();
+        Ok(Made { news: self.news, lives, lanes: lifted, unsettled: self.unsettled })
     }
 
     /// Answers with the lanes that they had before, and those that have changed.
     fn write_referrals(&mut self) -> rusqlite::Result<(HashMap<ReferralId, Lane>, Lifted)> {
         let connection = self.transaction;
         let (mut lanes, mut lifted) = (HashMap::new(), Vec::new());
-        let mut tallies: HashMap<Tally, i64> = HashMap::new();
+        let mut tallies: HashMap<Tally, (i64, i64)> = HashMap::new();
         let mut relinked = Vec::new();
         let mut moved = Vec::new();
         for (id, life) in &self.touched {
@@ -219,11 +226,15 @@ impl<'a> Batch<'a> {
             lanes.extend(before.as_ref().and_then(|before| before.lane).map(|lane| (*id, lane)));
             wake(&mut self.news.woken, life);
             let facts_at = (known.key.partition, known.key.offset);
-            let tally = columns::tally(life, known);
-            if before.as_ref().map(|before| &before.tally) != Some(&tally) {
-                *tallies.entry(tally).or_default() += 1;
+            let (tally, bytes) = (columns::tally(life, known), columns::weight(known));
+            if before.as_ref().is_none_or(|before| before.tally != tally || before.bytes != bytes) {
+                let mut add = |tally, (count, bytes)| {
+                    let sum = tallies.entry(tally).or_default();
+                    *sum = (sum.0 + count, sum.1 + bytes);
+                };
+                add(tally, (1, bytes));
                 if let Some(before) = &before {
-                    *tallies.entry(before.tally.clone()).or_default() -= 1;
+                    add(before.tally.clone(), (-1, -before.bytes));
                 }
             }
             let is_done = columns::is_done(&life.referral.lifecycle);
@@ -246,8 +257,11 @@ impl<'a> Batch<'a> {
         for (to, at) in &self.offered {
             columns::offered(connection, to, *at)?;
         }
-        for (tally, change) in tallies.iter().filter(|(_, change)| **change != 0) {
-            columns::count(connection, tally, *change)?;
+        for (tally, change) in tallies.into_iter().filter(|(_, change)| *change != (0, 0)) {
+            columns::count(connection, &tally, change)?;
+            if is_unsettled(&tally.state) {
+                *self.unsettled.entry(tally.origin).or_default() += change.1;
+            }
         }
         Ok((lanes, lifted))
     }

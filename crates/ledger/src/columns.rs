@@ -13,6 +13,8 @@ use crate::schema::{NO_DEADLINE, stage};
 pub(crate) struct Before {
     /// The sender, the tenant that had it, and its state: how it was counted.
     pub(crate) tally: Tally,
+    /// What it weighed.
+    pub(crate) bytes: i64,
     /// Those behind it could go.
     pub(crate) done: bool,
     /// Nothing more was expected of it.
@@ -61,6 +63,15 @@ pub(crate) fn tally(life: &Life, known: &Known) -> Tally {
     }
 }
 
+/// What is kept of a referral beside its payload, by estimate, so that many small ones weigh something too.
+const BESIDE: u64 = 1024;
+
+/// The bytes that count against its sender's quota while it is not settled.
+pub(crate) fn weight(known: &Known) -> i64 {
+    // No record of a log comes near the largest of these.
+    i64::from(u32::try_from(known.facts.payload_bytes.saturating_add(BESIDE)).unwrap_or(u32::MAX))
+}
+
 /// Where it waits, as the tables say it.
 pub(crate) fn stage_of(lifecycle: &Lifecycle) -> i64 {
     match lifecycle {
@@ -105,7 +116,8 @@ fn is_to_hear(id: &ReferralId, life: &Life, known: &Known) -> bool {
 /// What the row says now, before the new columns are written.
 pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Result<Option<Before>> {
     let mut statement = connection.prepare_cached(
-        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor, effective, settled
+        "SELECT origin, coalesce(destination, ''), state, done, facts_partition, facts_offset, predecessor, effective, settled,
+                bytes
          FROM referral WHERE id = ?1",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
@@ -116,6 +128,7 @@ pub(crate) fn before(connection: &Connection, id: &ReferralId) -> rusqlite::Resu
             predecessor: id_of(row.get_ref(6)?.as_blob_or_null()?),
             lane: Lane::from_partition(row.get(7)?),
             settled: row.get(8)?,
+            bytes: row.get(9)?,
         })
     };
     statement.query_row([id.as_bytes()], read).optional()
@@ -136,12 +149,12 @@ INSERT INTO referral (
     id, origin, destination, state, stage, open, settled, done, unheard, sent_after_all, tell, hear, overdue, kind,
     lane, effective, deadline, accepted_at, since, message_id, case_id, case_key, facts_partition, facts_offset,
     predecessor, clear, waits_partition, waits_offset, border, shard, inbox, version, state_since,
-    cut, not_recalled, recalled, touched)
+    cut, not_recalled, recalled, touched, bytes)
 VALUES (
     :id, :origin, :destination, :state, :stage, :open, :settled, :done, :unheard, :sent_after_all, :tell, :hear,
     :overdue, :kind, :lane, :lane, :deadline, :accepted_at, :since, :message_id, :case_id, :case_key, :facts_partition,
     :facts_offset, :predecessor, 1, :waits_partition, :waits_offset, :border, :shard, :inbox, :version,
-    :state_since, :cut, :not_recalled, :recalled, :touched)";
+    :state_since, :cut, :not_recalled, :recalled, :touched, :bytes)";
 
 /// `effective` and `clear` depend on other rows: they are settled after all rows of a batch are written.
 const REWRITE: &str = "
@@ -152,7 +165,8 @@ UPDATE referral SET
     message_id = :message_id, case_id = :case_id, case_key = :case_key, facts_partition = :facts_partition,
     facts_offset = :facts_offset, predecessor = :predecessor, waits_partition = :waits_partition,
     waits_offset = :waits_offset, border = :border, shard = :shard, inbox = :inbox, version = :version,
-    state_since = :state_since, cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched
+    state_since = :state_since, cut = :cut, not_recalled = :not_recalled, recalled = :recalled, touched = :touched,
+    bytes = :bytes
 WHERE id = :id";
 
 /// Who has it changes, and whether it is settled; what it is does not.
@@ -242,6 +256,7 @@ pub(crate) fn write(
         ":not_recalled": life.referral.not_recalled,
         ":recalled": life.referral.recalled,
         ":touched": life.referral.touched.as_ref().map(CutId::as_str),
+        ":bytes": weight(known),
     };
     for (name, value) in values {
         if let Some(place) = statement.parameter_index(name)? {
@@ -261,12 +276,16 @@ pub(crate) fn offered(connection: &Connection, to: &TenantId, at: Timestamp) -> 
     Ok(())
 }
 
-/// Adds to how many referrals are counted so.
-pub(crate) fn count(connection: &Connection, tally: &Tally, change: i64) -> rusqlite::Result<()> {
+/// Adds to how many referrals are counted so, and to what they weigh.
+pub(crate) fn count(
+    connection: &Connection,
+    tally: &Tally,
+    (count, bytes): (i64, i64),
+) -> rusqlite::Result<()> {
     let mut add = connection.prepare_cached(
-        "INSERT INTO tally (origin, destination, state, count) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        "INSERT INTO tally (origin, destination, state, count, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET count = count + excluded.count, bytes = bytes + excluded.bytes",
     )?;
-    add.execute(params![tally.origin, tally.destination, tally.state, change])?;
+    add.execute(params![tally.origin, tally.destination, tally.state, count, bytes])?;
     Ok(())
 }

@@ -124,6 +124,12 @@ impl Ledger {
         self.read("counting", |connection| account::open_counts(connection, tenant))
     }
 
+    /// What a tenant's referrals that are not settled weigh: their payloads, and 1 KiB each for what is kept beside
+    /// them. Read from memory.
+    pub fn unsettled_bytes(&self, origin: &TenantId) -> Result<u64, Error> {
+        Ok(self.published.store()?.unsettled_bytes(origin))
+    }
+
     /// When the last of what a tenant sent was accepted.
     pub fn last_accepted(&self, tenant: &TenantId) -> Result<Option<Timestamp>, Error> {
         self.read("asking for the last", |connection| account::last_accepted(connection, tenant))

@@ -30,6 +30,7 @@ mod row;
 mod schema;
 mod show;
 mod store;
+mod unsettled;
 mod waiting;
 mod writer;
 

@@ -49,7 +49,7 @@ CREATE TABLE settled (
 ) WITHOUT ROWID;
 CREATE TABLE tally (
     origin TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (origin, destination, state)
+    bytes INTEGER NOT NULL, PRIMARY KEY (origin, destination, state)
 ) WITHOUT ROWID;
 -- When the newest hand-over to each was begun.
 CREATE TABLE last_offer (destination TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
@@ -63,7 +63,7 @@ CREATE TABLE referral (
     facts_partition INTEGER NOT NULL, facts_offset INTEGER NOT NULL, predecessor BLOB, clear INTEGER NOT NULL,
     waits_partition INTEGER, waits_offset INTEGER, border TEXT, shard INTEGER NOT NULL, inbox TEXT,
     version INTEGER NOT NULL, state_since INTEGER NOT NULL, cut TEXT, not_recalled INTEGER NOT NULL,
-    recalled INTEGER NOT NULL, touched TEXT
+    recalled INTEGER NOT NULL, touched TEXT, bytes INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX waiting_out ON referral
     (destination, effective, clear, waits_partition DESC, waits_offset) WHERE stage = 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{Lane, ReferralId, Verdict};
+use bulkhead_model::{Lane, ReferralId, TenantId, Verdict};
 use bulkhead_wire::ReadEvent;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -13,6 +13,7 @@ use crate::columns::id_of;
 use crate::fold::{Decided, Life, void_claim};
 use crate::lives::{Kept, Lives};
 use crate::schema::{failed, open_to_read};
+use crate::unsettled::Unsettled;
 use crate::{Error, Row};
 
 /// How many queries run at a time; more wait their turn.
@@ -24,6 +25,7 @@ pub(crate) struct Store {
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
     lives: Arc<Lives>,
+    unsettled: Arc<Unsettled>,
 }
 
 /// One state of the ledger, with the folds that are remembered; these may be newer.
@@ -41,15 +43,20 @@ impl Deref for View<'_> {
 }
 
 impl Store {
-    /// Opens the connections. `lives` are of whoever writes this file.
-    pub(crate) fn open(path: &Path, lives: Arc<Lives>) -> Result<Self, Error> {
+    /// Opens the connections. `lives` and `unsettled` are of whoever writes this file.
+    pub(crate) fn open(path: &Path, lives: Arc<Lives>, unsettled: Arc<Unsettled>) -> Result<Self, Error> {
         let readers = (0..READERS).map(|_| open_to_read(path).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { readers, turn: AtomicUsize::new(0), lives })
+        Ok(Self { readers, turn: AtomicUsize::new(0), lives, unsettled })
     }
 
     /// A referral that is remembered. `None` says nothing: it may lie in the file.
     pub(crate) fn remembered(&self, id: &ReferralId) -> Option<Row> {
         self.lives.get(id)?.row(id)
+    }
+
+    /// What the referrals of that sender weigh that are not settled.
+    pub(crate) fn unsettled_bytes(&self, origin: &TenantId) -> u64 {
+        self.unsettled.bytes(origin)
     }
 
     /// Runs a query that sees one state of the ledger throughout.

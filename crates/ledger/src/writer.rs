@@ -19,6 +19,7 @@ use crate::lives::Lives;
 use crate::published::News;
 use crate::schema::{Identity, failed, open_or_remake, remake};
 use crate::store::Store;
+use crate::unsettled::{Unsettled, is_unsettled};
 use crate::{Config, Error};
 
 /// The one who writes the file.
@@ -34,6 +35,7 @@ pub(crate) struct Writer {
     /// What is settled of each `in` topic.
     settled: HashMap<String, Intervals>,
     lives: Arc<Lives>,
+    unsettled: Arc<Unsettled>,
 }
 
 impl Writer {
@@ -57,6 +59,7 @@ impl Writer {
         let mut books = vec![ClaimBook::default(); SHARDS as usize];
         let mut positions = vec![0; SHARDS as usize];
         let mut settled: HashMap<String, Intervals> = HashMap::new();
+        let unsettled = Unsettled::default();
         let mut load = || {
             each(&connection, "SELECT shard, number, node FROM claim", |row| {
                 if let Some(book) = books.get_mut(row.get::<_, usize>(0)?) {
@@ -73,6 +76,12 @@ impl Writer {
             each(&connection, "SELECT topic, first, beyond FROM settled", |row| {
                 settled.entry(row.get(0)?).or_default().add(row.get(1)?..row.get(2)?);
                 Ok(())
+            })?;
+            each(&connection, "SELECT origin, state, bytes FROM tally", |row| {
+                if is_unsettled(&row.get::<_, String>(1)?) {
+                    unsettled.add([(row.get(0)?, row.get(2)?)]);
+                }
+                Ok(())
             })
         };
         load().map_err(failed("reading where it stopped"))?;
@@ -87,12 +96,13 @@ impl Writer {
             positions,
             settled,
             lives: Arc::new(Lives::new()),
+            unsettled: Arc::new(unsettled),
         })
     }
 
     /// The file, open to be read.
     pub(crate) fn store(&self) -> Result<Store, Error> {
-        Store::open(&self.path, self.lives.clone())
+        Store::open(&self.path, self.lives.clone(), self.unsettled.clone())
     }
 
     /// Whether another file, or none, lies in its place.
@@ -120,7 +130,7 @@ impl Writer {
                 batch.read(entry)?;
             }
         }
-        let Made { news, lives, lanes } = batch.write()?;
+        let Made { news, lives, lanes, unsettled } = batch.write()?;
         write_settled(&transaction, &mut self.settled, &news.settled)
             .map_err(failed("writing what is settled"))?;
         for (partition, next) in &news.read {
@@ -129,6 +139,7 @@ impl Writer {
         }
         transaction.commit().map_err(failed("committing a batch"))?;
         self.lives.put(lives, &lanes);
+        self.unsettled.add(unsettled);
         metrics::counter!("bulkhead_ledger_events_total", "nation" => self.nation.as_str())
             .increment(entries.len() as u64);
         Ok(news)

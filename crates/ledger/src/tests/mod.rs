@@ -9,6 +9,7 @@ mod order;
 mod rate;
 mod rebuild;
 mod sources;
+mod unsettled;
 
 use std::sync::Arc;
 use std::time::Duration;

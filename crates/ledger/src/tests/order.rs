@@ -124,7 +124,7 @@ fn apply(path: &Path, partitions: &Partitions, mut turn: impl FnMut() -> usize, 
         writer.apply(entries).unwrap();
     }
     let remembered = writer.store().unwrap();
-    let from_the_file = Store::open(path, Arc::new(Lives::new())).unwrap();
+    let from_the_file = Store::open(path, Arc::new(Lives::new()), Arc::default()).unwrap();
     for id in (0..12).map(|number| id(&format!("m-{number}"))) {
         let read = |store: &Store| store.read("comparing", |view| store::row(view, &id)).unwrap();
         assert_eq!(read(&remembered), read(&from_the_file));
