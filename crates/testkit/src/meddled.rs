@@ -1,8 +1,9 @@
 //! A log in which a test meddles: something happens exactly when an append has become durable and nobody knows it yet,
-//! or an append is kept from the log until the test lets it go, as in the queue of a node that was stopped.
+//! an append is kept from the log until the test lets it go, as in the queue of a node that was stopped, or it fails as
+//! those of a broker fail that is slow or away.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_log::{
     AppendFuture, Error, Log, Partition, Pointer, Reader, ReaderLimits, Record, Shards, Start, Topic,
@@ -12,10 +13,25 @@ use tokio::sync::watch;
 
 type Deed = Box<dyn FnOnce() + Send>;
 
+/// How an append fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The queue is full: nothing is written.
+    Full,
+    /// Its outcome is unknown; it was written.
+    Landed,
+    /// Its outcome is unknown; it is never written.
+    Lost,
+    /// Its outcome is unknown; it is written by [`Meddled::land`].
+    Late,
+}
+
 /// Wraps a log; without a deed it is that log.
 pub struct Meddled {
     inner: Arc<dyn Log>,
-    deeds: Arc<Mutex<Vec<(String, Deed)>>>,
+    deeds: Mutex<Vec<(String, Deed)>>,
+    failures: Mutex<Vec<(String, Failure)>>,
+    late: Mutex<Vec<(Partition, Record)>>,
     stopped: watch::Sender<Option<String>>,
     waiting: watch::Sender<usize>,
 }
@@ -25,7 +41,9 @@ impl Meddled {
     pub fn new(inner: Arc<dyn Log>) -> Arc<Self> {
         Arc::new(Self {
             inner,
-            deeds: Arc::default(),
+            deeds: Mutex::default(),
+            failures: Mutex::default(),
+            late: Mutex::default(),
             stopped: watch::Sender::new(None),
             waiting: watch::Sender::new(0),
         })
@@ -33,7 +51,20 @@ impl Meddled {
 
     /// Once: when the next append to a topic whose name begins so is durable, and before its caller hears of it.
     pub fn once_durable(&self, topic: &str, deed: impl FnOnce() + Send + 'static) {
-        self.deeds().push((topic.to_owned(), Box::new(deed)));
+        lock(&self.deeds).push((topic.to_owned(), Box::new(deed)));
+    }
+
+    /// Once for each call: the next append to a topic whose name begins so fails.
+    pub fn fail_once(&self, topic: &str, failure: Failure) {
+        lock(&self.failures).push((topic.to_owned(), failure));
+    }
+
+    /// Writes what failed and was to land late.
+    pub async fn land(&self) {
+        let late = std::mem::take(&mut *lock(&self.late));
+        for (to, record) in late {
+            self.inner.append(&to, record).await.expect("the log behind this one takes it");
+        }
     }
 
     /// Appends to topics whose names begin so wait until `go_on`.
@@ -51,14 +82,41 @@ impl Meddled {
         self.stopped.send_replace(None);
     }
 
-    /// Whether every deed was done.
+    /// Whether every deed was done, and everything failed that was to fail.
     pub fn is_done(&self) -> bool {
-        self.deeds().is_empty()
+        lock(&self.deeds).is_empty() && lock(&self.failures).is_empty()
     }
 
-    fn deeds(&self) -> std::sync::MutexGuard<'_, Vec<(String, Deed)>> {
-        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fail(&self, failure: Failure, to: &Partition, record: Record) -> AppendFuture {
+        let partition = to.clone();
+        let unknown = move || Error::Unknown { partition, cause: "as the test wants it".into() };
+        match failure {
+            Failure::Full => {
+                let error = Error::QueueFull { partition: to.clone() };
+                Box::pin(std::future::ready(Err(error)))
+            }
+            Failure::Landed => {
+                let appended = self.inner.append(to, record);
+                Box::pin(async move { appended.await.and_then(|_| Err(unknown())) })
+            }
+            Failure::Lost => Box::pin(std::future::ready(Err(unknown()))),
+            Failure::Late => {
+                lock(&self.late).push((to.clone(), record));
+                Box::pin(std::future::ready(Err(unknown())))
+            }
+        }
     }
+}
+
+/// Takes out what was planned for a topic of that name, if anything was.
+fn planned<T>(plans: &Mutex<Vec<(String, T)>>, name: &str) -> Option<T> {
+    let mut plans = lock(plans);
+    let place = plans.iter().position(|(topic, _)| name.starts_with(topic.as_str()))?;
+    Some(plans.remove(place).1)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Meddled {
@@ -75,11 +133,10 @@ impl Log for Meddled {
 
     fn append(&self, to: &Partition, record: Record) -> AppendFuture {
         let name = to.topic.to_string();
-        let deed = {
-            let mut deeds = self.deeds();
-            let place = deeds.iter().position(|(topic, _)| name.starts_with(topic.as_str()));
-            place.map(|place| deeds.remove(place).1)
-        };
+        if let Some(failure) = planned(&self.failures, &name) {
+            return self.fail(failure, to, record);
+        }
+        let deed = planned(&self.deeds, &name);
         let is_stopped =
             move |stopped: &Option<String>| stopped.as_ref().is_some_and(|topic| name.starts_with(topic));
         let mut stopped = self.stopped.subscribe();
