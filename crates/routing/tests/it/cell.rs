@@ -256,17 +256,22 @@ impl Cell {
     }
 
     pub(crate) async fn until(&self, id: ReferralId, state: State) -> Row {
-        let mut last = None;
+        self.until_so(id, |row| row.referral.lifecycle.state() == state).await
+    }
+
+    pub(crate) async fn until_so(&self, id: ReferralId, holds: impl Fn(&Row) -> bool) -> Row {
         for _ in 0..1000 {
-            if let Some(row) = self.ledger.get(&id).unwrap() {
-                if row.referral.lifecycle.state() == state {
-                    return row;
-                }
-                last = Some(row.referral.lifecycle);
+            if let Some(row) = self.ledger.get(&id).unwrap().filter(&holds) {
+                return row;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{id} in {} never became {}: {last:?}", self.nation, state.as_str());
+        let last = self.ledger.get(&id).unwrap().map(|row| row.referral.lifecycle);
+        panic!("{id} in {} never became so: {last:?}", self.nation);
+    }
+
+    pub(crate) fn state(&self, id: ReferralId) -> Option<State> {
+        self.ledger.get(&id).unwrap().map(|row| row.referral.lifecycle.state())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whole cells over real logs, ledgers and mutual TLS, with sidecars played by the tests.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod backlog;
 mod border;
 mod cell;
 mod compartment;

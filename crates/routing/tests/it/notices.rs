@@ -19,17 +19,6 @@ async fn a_round() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
 }
 
-async fn until(cell: &Cell, id: ReferralId, holds: impl Fn(&Row) -> bool) -> Row {
-    for _ in 0..1000 {
-        let row = cell.ledger.get(&id).unwrap().filter(&holds);
-        if let Some(row) = row {
-            return row;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{id} never became so: {:?}", cell.ledger.get(&id).unwrap());
-}
-
 fn alerts(cell: &Cell, code: &str) -> usize {
     let alerts = cell.ledger.alerts(Timestamp::now()).unwrap();
     alerts.iter().filter(|alert| alert.code.as_str() == code && alert.subject.as_str() == FROM).count()
@@ -63,7 +52,7 @@ async fn a_refusal_is_told_once_with_the_original_bytes() {
     assert_eq!(sender.noticed().await, notice);
     sender.notice_taken(&notice, true).await;
     sender.notice_taken(&notice, true).await;
-    until(&england.cell, id, |row| row.referral.sender_told == notice.version).await;
+    england.cell.until_so(id, |row| row.referral.sender_told == notice.version).await;
     assert_eq!(alerts(&england.cell, "REJECTED"), 0);
     a_round().await;
     sender.nothing_comes().await;
@@ -126,7 +115,7 @@ async fn what_is_parked_is_told_once_and_stays_set_aside() {
     let notice = sender.noticed().await;
     assert_eq!(notice.reason.as_ref().unwrap().code, Code::ServiceUnknown.as_str());
     sender.notice_taken(&notice, true).await;
-    until(&england.cell, id, |row| row.referral.sender_told == notice.version).await;
+    england.cell.until_so(id, |row| row.referral.sender_told == notice.version).await;
     assert_eq!(alerts(&england.cell, "PARKED"), 1);
 }
 
@@ -144,7 +133,7 @@ async fn a_refusal_in_another_nation_is_told_at_home() {
     assert_eq!((notice.referral_id.clone(), notice.state()), (id.to_string(), v1::State::Rejected));
     assert_eq!(notice.reason.as_ref().unwrap().text, "AR");
     sender.notice_taken(&notice, true).await;
-    until(&cells.england, id, |row| row.referral.sender_told == notice.version).await;
+    cells.england.until_so(id, |row| row.referral.sender_told == notice.version).await;
     assert_eq!(alerts(wales, "REJECTED"), 0);
 }
 
