@@ -11,10 +11,12 @@ use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::ingest_client::IngestClient;
 use bulkhead_wire::v1::{self, SubmitStreamRequest, submit_stream_response};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
 use tonic_types::StatusExt;
 
-use crate::harness::{DUTY, NORTH, RIVERSIDE, World, soon, submit};
+use crate::harness::{DUTY, Layer, NORTH, RIVERSIDE, World, soon, submit};
 
 pub(crate) fn id() -> CutId {
     CutId::parse("england/1").unwrap()
@@ -130,6 +132,61 @@ async fn r12_streams_and_idle_connections_are_severed_and_the_others_notice_noth
     assert_eq!(Problem::from(&status).code, Some(Code::TenantCut));
     until_total(&world, 1).await;
     assert_eq!(world.inward(NORTH).await.len(), 2);
+}
+
+#[tokio::test]
+async fn each_layer_of_the_door_holds_alone() {
+    for alone in [Layer::Policy, Layer::Gate] {
+        let world = World::only(alone).await;
+        let mut client = world.ingest(NORTH);
+        client.submit(submit("m-1", "x")).await.unwrap();
+        cut(&world, NORTH, Direction::Both);
+        let status = client.submit(submit("m-2", "x")).await.unwrap_err();
+        assert_eq!(Problem::from(&status).code, Some(Code::TenantCut), "{alone:?}: {status:?}");
+        assert_eq!(world.inward(NORTH).await.len(), 1, "{alone:?}");
+    }
+    let world = World::only(Layer::Severing).await;
+    let mut open = world.ingest(NORTH);
+    open.submit(submit("m-1", "x")).await.unwrap();
+    assert_eq!(world.connections.total(), 1);
+    cut(&world, NORTH, Direction::Both);
+    until_total(&world, 0).await;
+}
+
+/// Passes on what a client says, up to its first words; the rest when it is told to.
+async fn held_back(to: String) -> (String, oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let ((holding, held), (go_on, told)) = (oneshot::channel(), oneshot::channel());
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut node = TcpStream::connect(to).await.unwrap();
+        let mut words = vec![0; 64 << 10];
+        let hello = client.read(&mut words).await.unwrap();
+        node.write_all(&words[..hello]).await.unwrap();
+        let answer = node.read(&mut words).await.unwrap();
+        client.write_all(&words[..answer]).await.unwrap();
+        client.readable().await.unwrap();
+        holding.send(()).unwrap();
+        told.await.unwrap();
+        tokio::io::copy_bidirectional(&mut client, &mut node).await.ok();
+    });
+    (address, held, go_on)
+}
+
+#[tokio::test]
+async fn r12_a_handshake_that_began_before_the_cut_opens_nothing_after_it() {
+    let world = World::new().await;
+    let (address, held, go_on) = held_back(world.address.clone()).await;
+    let mut client = IngestClient::new(world.channel_through(&world.authority.issue(NORTH, 1), &address));
+    let submitting = tokio::spawn(async move { client.submit(submit("m-1", "x")).await });
+    soon(held).await.unwrap();
+    cut(&world, NORTH, Direction::Both);
+    go_on.send(()).unwrap();
+    let status = soon(submitting).await.unwrap().unwrap_err();
+    assert_eq!(Problem::from(&status).code, Some(Code::TenantCut), "{status:?}");
+    until_total(&world, 0).await;
+    assert!(world.inward(NORTH).await.is_empty());
 }
 
 #[tokio::test]

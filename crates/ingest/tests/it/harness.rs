@@ -150,9 +150,22 @@ pub(crate) struct World {
     /// Floods that it was told of.
     pub(crate) floods: Arc<AtomicU32>,
     pub(crate) drain: Drain,
-    address: String,
+    pub(crate) address: String,
     claims: AtomicU32,
+    /// What layers follow that hear of no cut.
+    _no_cuts: watch::Sender<Arc<Cuts>>,
     _files: TempDir,
+}
+
+/// What stands between a tenant that is cut off and the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// Whom the port lets in, at every call.
+    Policy,
+    /// What is open is ended.
+    Severing,
+    /// Before and after the append.
+    Gate,
 }
 
 /// A node that soon says that it is not sure.
@@ -166,6 +179,15 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::asking(config, |_| true).await
+    }
+
+    /// Of which only that one hears of cuts.
+    pub(crate) async fn only(alone: Layer) -> Self {
+        Self::asking(impatient(), |layer| layer == alone).await
+    }
+
+    async fn asking(config: Config, hears: impl Fn(Layer) -> bool) -> Self {
         capture();
         let files = tempfile::tempdir().unwrap();
         let log = Embedded::open(EmbeddedConfig::new(files.path().join("log"))).unwrap();
@@ -180,10 +202,14 @@ impl World {
         let stop = drain.clone();
         tokio::spawn(follower.run(async move { stop.started().await }));
         let (directory, directory_seen) = watch::channel(Arc::new(directory(&[])));
-        let (cuts, cuts_seen) = watch::channel(Arc::new(Cuts::none_up_to(7)));
-        cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.borrow().clone()));
+        let none = || watch::channel(Arc::new(Cuts::none_up_to(7)));
+        let ((cuts, cuts_seen), (no_cuts, nothing_seen)) = (none(), none());
+        for cuts in [&cuts, &no_cuts] {
+            cuts.send_modify(|cuts| Arc::make_mut(cuts).follow(directory.borrow().clone()));
+        }
+        let seen_by = |layer| if hears(layer) { cuts_seen.clone() } else { nothing_seen.clone() };
         let connections = Connections::new();
-        tokio::spawn(sever(connections.clone(), cuts_seen.clone()));
+        tokio::spawn(sever(connections.clone(), seen_by(Layer::Severing)));
         let ready = Arc::new(AtomicBool::new(true));
         let may_act = ready.clone();
         let floods = Arc::new(AtomicU32::new(0));
@@ -192,7 +218,7 @@ impl World {
             log: log.clone(),
             ledger: ledger.clone(),
             directory: directory_seen.clone(),
-            cuts: cuts_seen.clone(),
+            cuts: seen_by(Layer::Gate),
             node: "england-1".into(),
             nation: HOME,
             pending_cuts: Arc::new(Vec::new),
@@ -213,7 +239,7 @@ impl World {
         let authority = Authority::new();
         let service = Service::new(config, parts);
         let address = {
-            let policy = policy(directory_seen.clone(), cuts_seen);
+            let policy = policy(directory_seen.clone(), seen_by(Layer::Policy));
             serve(&authority, &service, directory_seen, policy, &connections).await
         };
         tokio::spawn(service.run());
@@ -232,6 +258,7 @@ impl World {
             drain,
             address,
             claims,
+            _no_cuts: no_cuts,
             _files: files,
         }
     }
@@ -245,7 +272,12 @@ impl World {
     }
 
     pub(crate) fn channel(&self, credentials: &Credentials) -> Channel {
-        Dialer::new(credentials).unwrap().channel(&self.address, NAME).unwrap()
+        self.channel_through(credentials, &self.address)
+    }
+
+    /// By way of somebody else, who passes on what is said.
+    pub(crate) fn channel_through(&self, credentials: &Credentials, address: &str) -> Channel {
+        Dialer::new(credentials).unwrap().channel(address, NAME).unwrap()
     }
 
     /// What lies in `in.<tenant>`.
