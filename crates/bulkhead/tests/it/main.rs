@@ -11,6 +11,7 @@ mod kafka;
 mod kill_campaign;
 mod ledger_copy;
 mod privacy;
+mod readme;
 mod runbooks;
 mod serve;
 mod support;

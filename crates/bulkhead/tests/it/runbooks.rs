@@ -9,14 +9,14 @@ use crate::support::{Country, country, eventually};
 
 /// A command of a runbook, and the exit code that the runbook promises.
 #[derive(Debug, PartialEq)]
-struct Step {
-    words: Vec<String>,
+pub(crate) struct Step {
+    pub(crate) words: Vec<String>,
     code: i32,
 }
 
 /// What a person would put in the place of the runbook's names.
-struct Names {
-    cut: String,
+pub(crate) struct Names {
+    pub(crate) cut: String,
     certificate: String,
     directory: String,
 }
@@ -26,8 +26,8 @@ fn runbook(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// The commands of the text's shell blocks. `# exit code 7` behind one says how it ends.
-fn steps(text: &str) -> Vec<Step> {
+/// The commands of the text's shell blocks. `# exit code 7` behind one says how it ends, and may go on: `: why`.
+pub(crate) fn steps(text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut in_block = false;
     for line in text.lines().map(str::trim) {
@@ -35,7 +35,10 @@ fn steps(text: &str) -> Vec<Step> {
             in_block = line == "```sh";
         } else if in_block && !line.is_empty() {
             let (command, note) = line.split_once(" #").unwrap_or((line, ""));
-            let code = note.trim().strip_prefix("exit code ").map_or(0, |code| code.parse().unwrap());
+            let code = note.trim().strip_prefix("exit code ").map_or(0, |code| {
+                let (code, _) = code.split_once(':').unwrap_or((code, ""));
+                code.parse().unwrap()
+            });
             steps.push(Step { words: words(command), code });
         }
     }
@@ -56,18 +59,21 @@ fn words(command: &str) -> Vec<String> {
 
 impl Country {
     /// Runs a step. What asks a person is told yes.
-    async fn follow(&self, step: &Step, names: &mut Names) -> String {
+    pub(crate) async fn follow(&self, step: &Step, names: &mut Names) -> String {
         assert_eq!(step.words[0], "bulkhead", "{step:?}");
         let place = |word: &String| match word.as_str() {
             "CUT-ID" => names.cut.clone(),
             "new.pem" => names.certificate.clone(),
+            word if word.starts_with(".bulkhead/") => {
+                self.dev().data_dir.join(&word[".bulkhead/".len()..]).display().to_string()
+            }
             word if word.ends_with(".html") => format!("{}/{word}", names.directory),
             word => word.to_owned(),
         };
         let mut arguments: Vec<String> = step.words[1..].iter().map(place).collect();
         let asks = match arguments[0].as_str() {
             "cut" => !arguments.contains(&"--plan".to_owned()),
-            "cuts" => arguments[1] != "show",
+            "cuts" => matches!(arguments[1].as_str(), "confirm" | "withdraw"),
             "restore" => arguments[2] != "status",
             "pack" | "drill" => true,
             _ => false,
@@ -99,13 +105,13 @@ impl Country {
         .await;
     }
 
-    async fn stage_of(&self, cut: &str) -> String {
+    pub(crate) async fn stage_of(&self, cut: &str) -> String {
         let shown = self.asked(&["cuts", "show", cut, "--as", "wales-duty"]).await;
         assert_eq!(shown["adds_up"], true, "{shown}");
         shown["cut"]["stage"].as_str().unwrap().to_owned()
     }
 
-    fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         let tenant = self.dev().tenant("wales/wast-111").unwrap();
         Names {
             cut: String::new(),

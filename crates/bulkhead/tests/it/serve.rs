@@ -68,6 +68,31 @@ async fn settings_are_checked_and_printed_without_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_example_settings_are_settings() {
+    let country = country().await;
+    let world = country.start.data_dir.join("pki");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/node.example.toml");
+    let example = std::fs::read_to_string(example).unwrap();
+    let password = country.place.path().join("password");
+    std::fs::write(&password, "hunter2\n").unwrap();
+    let files = [
+        ("/etc/bulkhead/kafka-ca.pem", world.join("ca.pem")),
+        ("/etc/bulkhead/kafka-password", password),
+        ("/etc/bulkhead/ca.pem", world.join("ca.pem")),
+        ("/etc/bulkhead/node.pem", world.join("cell-england.pem")),
+        ("/etc/bulkhead/node.key", world.join("cell-england.key")),
+    ];
+    let text = files.iter().fold(example, |text, (there, here)| {
+        assert!(text.contains(there), "the example has lost {there}");
+        text.replace(there, &here.display().to_string())
+    });
+    let path = country.place.path().join("example.toml");
+    std::fs::write(&path, text).unwrap();
+    let checked = serve(&path, &["--check-config"], &[]).await;
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_serves_until_it_is_told_to_stop() {
     let country = country().await;
     let (path, text) = settings(&country, "[log]\nkind = \"embedded\"\n");

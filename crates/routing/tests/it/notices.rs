@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bulkhead_ledger::Row;
 use bulkhead_model::{Code, OnDeadline, ReferralId, State};
 use bulkhead_wire::v1;
 use jiff::Timestamp;
