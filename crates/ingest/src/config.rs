@@ -16,6 +16,11 @@ pub struct Config {
     /// Accepted referrals that the ledger does not show yet. More: the oldest is forgotten here, and who asks
     /// for it waits for the ledger.
     pub recent: usize,
+    /// Referrals of one tenant of which nobody knows whether the log has them. More: what belongs to a case is answered
+    /// `NODE_UNSURE` until some of them were sent again, withdrawn, or are shown by the ledger.
+    pub in_doubt: usize,
+    /// How long others of its case wait for such a one. Longer: its sender has given it up, and they go.
+    pub doubted_for: Duration,
     /// How long a question waits for the ledger. Longer: `NODE_UNSURE`, to be asked again.
     pub patience: Duration,
 }
@@ -28,6 +33,8 @@ impl Default for Config {
             stream_idle: Duration::from_secs(300),
             watches: 256,
             recent: 100_000,
+            in_doubt: 4_096,
+            doubted_for: Duration::from_secs(3_600),
             patience: Duration::from_secs(5),
         }
     }

@@ -11,10 +11,12 @@
 
 mod admit;
 mod caller;
+mod cases;
 mod compartment;
 mod config;
 mod cut_status;
 mod cut_watch;
+mod doubts;
 mod limits;
 mod lookup;
 mod meters;

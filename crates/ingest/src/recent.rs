@@ -32,11 +32,16 @@ impl Fresh {
     /// Whether the ledger shows it, and not only an earlier attempt that was taken back. Of one that went on all the
     /// same, and is not free to be taken back any more, a later attempt is a repeat: the ledger will never show that.
     pub(crate) fn is_shown_by(&self, row: &Row) -> bool {
-        let shown = row.facts.envelope.attempt;
-        let may_begin_anew =
-            may_end_taken_back(&row.referral.lifecycle) || row.referral.begins_anew_after(shown).is_some();
-        shown >= self.envelope.attempt || !may_begin_anew
+        shows(row, self.envelope.attempt)
     }
+}
+
+/// Whether the ledger shows that attempt, or will never show it.
+pub(crate) fn shows(row: &Row, attempt: u32) -> bool {
+    let shown = row.facts.envelope.attempt;
+    let may_begin_anew =
+        may_end_taken_back(&row.referral.lifecycle) || row.referral.begins_anew_after(shown).is_some();
+    shown >= attempt || !may_begin_anew
 }
 
 /// The entries of one node. Cheap to clone.

@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Config;
 use crate::caller;
+use crate::cases::Cases;
 use crate::compartment::{Compartment, Compartments};
 use crate::limits::semaphore;
 use crate::probation::OnFlood;
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) parts: Parts,
     pub(crate) recent: Recent,
+    pub(crate) cases: Cases,
     pub(crate) operators: Arc<Semaphore>,
     compartments: Compartments,
 }
@@ -83,6 +85,7 @@ impl Service {
     pub fn new(config: Config, parts: Parts) -> Self {
         let shared = Shared {
             recent: Recent::new(config.recent),
+            cases: Cases::new(config.in_doubt, config.doubted_for),
             operators: semaphore(config.watches),
             compartments: Compartments::new(parts.nation, config.clone()),
             parts,
@@ -102,9 +105,12 @@ impl Service {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(change) => shared.forget_if_shown(&change.id),
+                Ok(change) => {
+                    shared.forget_if_shown(&change.id);
+                    shared.clear_if_known(&change.origin, &change.id);
+                }
                 // What was missed is forgotten when it is asked for, or when it is the oldest.
-                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Lagged(_)) => shared.clear_what_is_known(),
                 Err(RecvError::Closed) => return,
             }
         }

@@ -1,8 +1,9 @@
 //! One submit, in two halves: what must happen in the order of arrival, and what may end in any order.
 //!
-//! The first half ends with the call of `append`, which takes records in call order; so of two referrals of
-//! one case on one stream, the first to arrive lies first in the log. The second half waits for the log and
-//! asks the gate once more.
+//! The first half ends with the call of `append`, which takes records in call order. Of a case one is appended at a
+//! time: a later one waits in the second half until it is known how the append before it ended (`cases.rs`), so that
+//! the first to arrive lies first in the log also when the log fails. The second half waits for the log and asks the
+//! gate once more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use tracing::{Instrument, Span, debug, field, info_span, warn};
 
 use crate::admit::{self, Earlier};
+use crate::cases::{CaseTurn, Line};
 use crate::compartment::Compartment;
 use crate::limits::Permit;
 use crate::probation::NoRoom;
@@ -40,13 +42,16 @@ enum Begun {
     /// The record is in the log's queue.
     Appending(Box<Appending>),
     /// Another submit of the same id goes first.
-    Behind(Box<Arrival>, Behind),
+    Behind(Box<Arrival>, Option<CaseTurn>, Behind),
+    /// Another of the same case goes first.
+    InLine(Box<Arrival>, BoxFuture<'static, CaseTurn>),
 }
 
 /// A record on its way into the log.
 struct Appending {
     durable: AppendFuture,
     turn: Turn,
+    case: Option<CaseTurn>,
     provenance: Provenance,
     /// What will be known of it, but for the time at which the log takes it.
     fresh: Fresh,
@@ -66,7 +71,13 @@ impl Shared {
             Ok(mut arrival) => {
                 span.record("referral", field::display(arrival.id()));
                 trace(&span, &mut arrival);
-                self.start(&compartment, arrival).instrument(span.clone()).await
+                match self.enter(&arrival) {
+                    Some(Line::Behind(turn)) => Ok(Begun::InLine(Box::new(arrival), turn)),
+                    Some(Line::Turn(case)) => {
+                        self.start(&compartment, arrival, Some(case)).instrument(span.clone()).await
+                    }
+                    None => self.start(&compartment, arrival, None).instrument(span.clone()).await,
+                }
             }
             Err(refusal) => Err(refusal),
         };
@@ -82,12 +93,17 @@ impl Shared {
         ended.instrument(span).boxed()
     }
 
-    async fn start(&self, compartment: &Compartment, arrival: Arrival) -> Result<Begun, Refusal> {
+    async fn start(
+        &self,
+        compartment: &Compartment,
+        arrival: Arrival,
+        case: Option<CaseTurn>,
+    ) -> Result<Begun, Refusal> {
         self.check_ready()?;
         let id = arrival.id();
         let turn = match self.recent.begin(id) {
             Ok(turn) => turn,
-            Err(behind) => return Ok(Begun::Behind(Box::new(arrival), behind)),
+            Err(behind) => return Ok(Begun::Behind(Box::new(arrival), case, behind)),
         };
         let earlier = self.earlier(compartment, &turn, &arrival).await?;
         let known = earlier.as_ref().map(|earlier| earlier.known.clone());
@@ -95,8 +111,9 @@ impl Shared {
         let provenance = self.provenance(&arrival, &directory, &cuts);
         match admit(arrival, &provenance, known, &directory, &cuts) {
             Ok(admitted) => {
+                self.check_case(case.as_ref(), &id)?;
                 self.check_probation(compartment, id, &cuts)?;
-                self.append(compartment, turn, admitted, provenance).await
+                self.append(compartment, turn, case, admitted, provenance).await
             }
             Err(NotAdmitted::Known(known)) => {
                 Ok(Begun::Answered(repeated(id, &known, earlier.map(|earlier| earlier.accepted_at))))
@@ -126,6 +143,7 @@ impl Shared {
         &self,
         compartment: &Compartment,
         turn: Turn,
+        mut case: Option<CaseTurn>,
         admitted: Admitted,
         provenance: Provenance,
     ) -> Result<Begun, Refusal> {
@@ -144,8 +162,11 @@ impl Shared {
         let key = Bytes::copy_from_slice(accepted.id.as_bytes());
         let value = In::Accepted(accepted).encode();
         self.check_lease()?;
+        if let Some(case) = &mut case {
+            case.appending(fresh.id, fresh.envelope.attempt);
+        }
         let durable = self.parts.log.append(to, Record { key, value });
-        Ok(Begun::Appending(Box::new(Appending { durable, turn, provenance, fresh })))
+        Ok(Begun::Appending(Box::new(Appending { durable, turn, case, provenance, fresh })))
     }
 
     async fn end(&self, compartment: &Compartment, mut begun: Result<Begun, Refusal>) -> SubmitAnswer {
@@ -153,9 +174,13 @@ impl Shared {
             match begun? {
                 Begun::Answered(response) => return Ok(response),
                 Begun::Appending(appending) => return appending.end(self).await,
-                Begun::Behind(arrival, behind) => {
+                Begun::Behind(arrival, case, behind) => {
                     behind.wait().await;
-                    begun = self.start(compartment, *arrival).await;
+                    begun = self.start(compartment, *arrival, case).await;
+                }
+                Begun::InLine(arrival, turn) => {
+                    let case = turn.await;
+                    begun = self.start(compartment, *arrival, Some(case)).await;
                 }
             }
         }
@@ -223,8 +248,12 @@ impl Shared {
 
 impl Appending {
     async fn end(self, shared: &Shared) -> SubmitAnswer {
-        let Self { durable, turn, mut provenance, mut fresh } = self;
-        let appended = durable.await.map_err(|error| log_refusal(&error))?;
+        let Self { durable, turn, mut case, mut provenance, mut fresh } = self;
+        let ended = durable.await;
+        if let Some(case) = &mut case {
+            case.ended(&ended);
+        }
+        let appended = ended.map_err(|error| log_refusal(&error))?;
         // It is durable, and goes its way by whoever may act; sent again, it is a repeat.
         shared.check_lease()?;
         provenance.accepted_at = Some(appended.at);

@@ -38,6 +38,12 @@ impl Shared {
         let to = compartment.inward(&*self.parts.log).await?;
         self.check_lease()?;
         self.parts.log.append(to, record).await.map_err(|error| log_refusal(&error))?;
+        if let Some(doubt) = self.cases.doubt(&compartment.tenant, &id)
+            && doubt.attempt <= up_to
+        {
+            // Wherever it comes to lie, it goes nowhere.
+            self.cases.known(&compartment.tenant, &id);
+        }
         Ok(response(id, self.shown(&id)?.as_ref(), up_to))
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
 mod asking;
+mod cases;
 mod cuts;
 mod harness;
 mod limits;
