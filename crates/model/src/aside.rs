@@ -55,14 +55,18 @@ impl Lifecycle {
                 }
                 _ => None,
             },
+            // Handled by other means. What is suspect ends with that too: it closes, and opens nothing.
             Event::Returned { by } => match self {
-                Lifecycle::Held { .. } | Lifecycle::Parked { .. } | Lifecycle::Unknown { .. } => {
-                    Some(Lifecycle::Returned { by: by.clone() })
+                Lifecycle::Held { .. }
+                | Lifecycle::Quarantined { .. }
+                | Lifecycle::Parked { .. }
+                | Lifecycle::Unknown { .. } => {
+                    Some(Lifecycle::Returned { to: self.destination().cloned(), by: by.clone() })
                 }
                 _ => None,
             },
-            Event::ReturnPending { reason } if matches!(self, Lifecycle::Parked { .. }) => {
-                Some(Lifecycle::ReturnPending { reason: reason.clone() })
+            Event::ReturnPending { to, reason } if matches!(self, Lifecycle::Parked { .. }) => {
+                Some(self.given_back(to.as_ref(), reason))
             }
             _ => None,
         }

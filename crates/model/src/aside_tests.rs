@@ -99,14 +99,45 @@ fn what_its_receiver_gave_up_is_in_quarantine() {
 #[test]
 fn a_person_ends_what_is_set_aside() {
     let handled = Event::Returned { by: "on paper".into() };
-    let back = Event::ReturnPending { reason: reason() };
+    let back = Event::ReturnPending { to: None, reason: reason() };
     check(routed().apply(&held()).unwrap(), handled.clone(), Some(State::Returned));
     check(routed().apply(&held()).unwrap(), back.clone(), Some(State::ReturnPending));
-    check(routed().apply(&quarantined()).unwrap(), handled, None);
+    check(routed().apply(&quarantined()).unwrap(), handled.clone(), Some(State::Returned));
+    check(routed(), handled.clone(), None);
+    check(offered(), handled, None);
     check(routed().apply(&quarantined()).unwrap(), back, None);
     let no = Event::Rejected { reason: reason() };
     check(routed().apply(&quarantined()).unwrap(), no.clone(), Some(State::Rejected));
     check(routed(), no, None);
+}
+
+#[test]
+fn what_is_given_back_remembers_whom_it_was_for() {
+    let back = |to: Option<&str>| Event::ReturnPending { to: to.map(tenant), reason: reason() };
+    let known = tenant("wales/a");
+    let held_now = routed().apply(&held()).unwrap();
+    let parked = routed().apply(&Event::Parked { reason: reason() }).unwrap();
+    for before in [routed(), held_now, parked] {
+        let after = before.apply(&back(None)).unwrap();
+        assert_eq!(after.destination(), Some(&known));
+        let after = after.apply(&Event::Returned { by: "its system".into() }).unwrap();
+        assert_eq!((after.destination(), after.is_given_back()), (Some(&known), true));
+    }
+    // Given back when it was decided where it would go.
+    let undecided = Lifecycle::Accepted.apply(&back(Some("wales/a"))).unwrap();
+    assert_eq!(undecided.destination(), Some(&known));
+    assert_eq!(Lifecycle::Accepted.apply(&back(None)).unwrap().destination(), None);
+    // Given back by the nation that had it.
+    let abroad = Event::Reported {
+        state: State::ReturnPending,
+        reason: None,
+        destination: Some(known.clone()),
+        sequence: 3,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        omissions: vec![],
+    };
+    let carried = Lifecycle::Carried { by: Nation::Wales, there: None };
+    assert_eq!(carried.apply(&abroad).unwrap().destination(), Some(&known));
 }
 
 #[test]
@@ -122,7 +153,7 @@ fn what_is_being_carried_is_set_aside_and_only_the_far_nations_answer_ends_that(
         assert!(carried.is_carrying() && !carried.is_open());
         check(carried.clone(), Event::Carried { nation }, Some(State::Carried));
         check(carried.clone(), Event::Carried { nation: Nation::Scotland }, None);
-        for not_yet in [no.clone(), Event::ReturnPending { reason: reason() }] {
+        for not_yet in [no.clone(), Event::ReturnPending { to: None, reason: reason() }] {
             check(carried.clone(), not_yet, None);
         }
         check(carried.clone(), Event::Returned { by: "on paper".into() }, None);
@@ -164,7 +195,7 @@ proptest! {
             };
             let leaves = match &event {
                 Event::Resumed { .. } => true,
-                Event::Rejected { .. } => abroad.is_none(),
+                Event::Rejected { .. } | Event::Returned { .. } => abroad.is_none(),
                 Event::Carried { nation } => abroad == Some(*nation),
                 // It stays there, and is not on its way any more.
                 Event::BorderRefused { nation, .. } => abroad == Some(*nation),

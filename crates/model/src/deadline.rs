@@ -159,7 +159,7 @@ mod tests {
             let act = match again(&lifecycle) {
                 Due::Nothing | Due::Alert => return Ok(()),
                 Due::Divert => Event::Diverted { to, service: "wales/b-1".into(), bytes: place(), reason },
-                Due::Return => Event::ReturnPending { reason },
+                Due::Return => Event::ReturnPending { to: None, reason },
             };
             let what = again(&lifecycle);
             let after = lifecycle.apply(&act).unwrap();

@@ -139,6 +139,8 @@ pub enum Event {
     Overdue,
     /// Given back; not confirmed yet.
     ReturnPending {
+        /// Whom it was for, when it is decided only now; what was known before stays.
+        to: Option<TenantId>,
         /// Why.
         reason: Reason,
     },
@@ -238,7 +240,7 @@ impl Event {
             | Event::Unknown { cut, .. }
             | Event::Recalled { cut, .. }
             | Event::NotRecalled { cut, .. } => Some(cut.clone()),
-            Event::Diverted { reason, .. } | Event::ReturnPending { reason } => reason.cut(),
+            Event::Diverted { reason, .. } | Event::ReturnPending { reason, .. } => reason.cut(),
             Event::Reported { reason, .. } => reason.as_ref().and_then(Reason::cut),
             _ => None,
         }
@@ -268,7 +270,7 @@ impl Event {
                 };
                 format!("stored by the receiving system ({answer}), not yet seen by a clinician{left_out}")
             }
-            Event::Rejected { reason } | Event::Parked { reason } | Event::ReturnPending { reason } => {
+            Event::Rejected { reason } | Event::Parked { reason } | Event::ReturnPending { reason, .. } => {
                 reason.to_string()
             }
             Event::Held { reason, .. }

@@ -128,11 +128,15 @@ pub enum Lifecycle {
     },
     /// Given back, also by the nation that had it; not confirmed.
     ReturnPending {
+        /// Whom it was for, when that was known: those who would have had it must know too.
+        to: Option<TenantId>,
         /// Why.
         reason: Reason,
     },
     /// Given back and confirmed.
     Returned {
+        /// Whom it was for, when that was known.
+        to: Option<TenantId>,
         /// By whom.
         by: String,
     },
@@ -210,7 +214,7 @@ impl Lifecycle {
             | Lifecycle::Held { reason, .. }
             | Lifecycle::Quarantined { reason, .. }
             | Lifecycle::Unknown { reason, .. }
-            | Lifecycle::ReturnPending { reason }
+            | Lifecycle::ReturnPending { reason, .. }
             | Lifecycle::Diverted { reason, .. }
             | Lifecycle::Cancelled { reason } => Some(reason),
             Lifecycle::Carried { there, .. } => there.as_ref().and_then(|there| there.reason.as_ref()),
@@ -224,7 +228,7 @@ impl Lifecycle {
         }
     }
 
-    /// The tenant that has it or will get it, when one is known.
+    /// The tenant that has it or will get it, or whom it was for when it was given back; when one is known.
     pub fn destination(&self) -> Option<&TenantId> {
         match self {
             Lifecycle::Routed { to, .. }
@@ -236,14 +240,18 @@ impl Lifecycle {
             Lifecycle::Rejected { to, .. }
             | Lifecycle::Parked { to, .. }
             | Lifecycle::Held { to, .. }
-            | Lifecycle::Quarantined { to, .. } => to.as_ref(),
+            | Lifecycle::Quarantined { to, .. }
+            | Lifecycle::ReturnPending { to, .. }
+            | Lifecycle::Returned { to, .. } => to.as_ref(),
             Lifecycle::Unknown { offer, .. } => offer.destination(),
             Lifecycle::Carried { there, .. } => there.as_ref().and_then(|there| there.destination.as_ref()),
-            Lifecycle::Accepted
-            | Lifecycle::ReturnPending { .. }
-            | Lifecycle::Returned { .. }
-            | Lifecycle::Cancelled { .. } => None,
+            Lifecycle::Accepted | Lifecycle::Cancelled { .. } => None,
         }
+    }
+
+    /// Nobody has it but its sender: whoever comes after it in its case does not follow it.
+    pub fn is_given_back(&self) -> bool {
+        matches!(self, Lifecycle::ReturnPending { .. } | Lifecycle::Returned { .. })
     }
 
     /// Where its bytes wait to be handed over, when they do.
@@ -376,8 +384,9 @@ impl Lifecycle {
             }),
             (
                 L::Carried { by, there },
-                Event::Reported { state: State::ReturnPending, reason, sequence, .. },
+                Event::Reported { state: State::ReturnPending, reason, destination, sequence, .. },
             ) if there.as_ref().is_none_or(|last| last.sequence < *sequence) => Ok(L::ReturnPending {
+                to: destination.clone().or_else(|| there.and_then(|last| last.destination)),
                 reason: reason.clone().unwrap_or_else(|| {
                     Reason::new(Code::BorderRefused, format!("given back by {by} without a reason"))
                 }),
@@ -407,7 +416,7 @@ impl Lifecycle {
             (L::Delivered { to, bytes, attempt, inbox, diversion }, event) => {
                 Self::after_delivery(to, bytes, attempt, (diversion, inbox), event).ok_or(illegal)
             }
-            (L::ReturnPending { .. }, Event::Returned { by }) => Ok(L::Returned { by: by.clone() }),
+            (L::ReturnPending { to, .. }, Event::Returned { by }) => Ok(L::Returned { to, by: by.clone() }),
             (L::Unknown { offer, .. }, event) => match *offer {
                 L::Offered { to, bytes, attempt, diversion, taken_by } => {
                     Self::after_offer(to, bytes, attempt, (diversion, taken_by), event).ok_or(illegal)
@@ -442,7 +451,7 @@ impl Lifecycle {
                 reason: reason.clone(),
             }),
             Event::Cancelled { reason } => Some(Lifecycle::Cancelled { reason: reason.clone() }),
-            Event::ReturnPending { reason } => Some(Lifecycle::ReturnPending { reason: reason.clone() }),
+            Event::ReturnPending { to, reason } => Some(self.given_back(to.as_ref(), reason)),
             Event::Diverted { to, service, bytes, reason } => Some(Lifecycle::Diverted {
                 to: to.clone(),
                 service: service.clone(),
@@ -451,6 +460,11 @@ impl Lifecycle {
             }),
             _ => None,
         }
+    }
+
+    /// Given back by whoever decides; whom it was for is what the event says, or else who was to get it.
+    pub(crate) fn given_back(&self, to: Option<&TenantId>, reason: &Reason) -> Self {
+        Lifecycle::ReturnPending { to: to.or(self.destination()).cloned(), reason: reason.clone() }
     }
 
     fn after_offer(

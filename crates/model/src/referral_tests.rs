@@ -46,7 +46,7 @@ fn what_is_on_its_way_to_another_nation_is_neither_returned_nor_diverted() {
     let border = Event::ToBorder { nation: Nation::Wales, to: tenant("wales/a"), bytes: place(1) };
     referral.apply(numbered(0, border));
     referral.apply(numbered(0, Event::Carrying { nation: Nation::Wales }));
-    let back = Event::ReturnPending { reason: Reason::new(Code::DeadlinePassed, "") };
+    let back = Event::ReturnPending { to: None, reason: Reason::new(Code::DeadlinePassed, "") };
     assert!(matches!(referral.apply(numbered(0, back)), Verdict::Void(_)));
     assert_eq!(referral.apply(numbered(0, Event::Carried { nation: Nation::Wales })), Verdict::Counts);
     assert_eq!(referral.lifecycle.state(), State::Carried);
@@ -165,7 +165,7 @@ fn a_sender_that_was_told_no_hears_only_what_it_is_to_confirm() {
         assert_eq!((referral.sender_must_hear(1), referral.sender_must_hear(2)), (hears, true));
     };
     check(Event::Parked { reason: reason() }, false);
-    check(Event::ReturnPending { reason: reason() }, true);
+    check(Event::ReturnPending { to: None, reason: reason() }, true);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn possible(referral: &Referral) -> Vec<Event> {
         Event::Rejected { reason: reason() },
         Event::Parked { reason: reason() },
         Event::Overdue,
-        Event::ReturnPending { reason: reason() },
+        Event::ReturnPending { to: None, reason: reason() },
         Event::Returned { by: "a person".into() },
         diverted,
         Event::Cancelled { reason: reason() },

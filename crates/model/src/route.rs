@@ -61,7 +61,12 @@ pub enum Decision {
         reason: Reason,
     },
     /// Give it back, so that a human phones: whom it is for is cut off, and it cannot wait.
-    Return(Reason),
+    Return {
+        /// Whom it is for.
+        to: TenantId,
+        /// Why.
+        reason: Reason,
+    },
     /// Set it aside; a person must look.
     Park(Reason),
     /// The gate holds it.
@@ -118,7 +123,7 @@ pub fn decide(facts: Facts<'_>) -> Decision {
         ));
     }
     if let Some(cut) = closed {
-        return for_a_cut_tenant(&asked, service, facts, cut);
+        return for_a_cut_tenant(&asked, to, service, facts, cut);
     }
     if to.nation() == facts.home {
         return Decision::Deliver { to, lane: facts.envelope.lane() };
@@ -133,7 +138,13 @@ pub fn decide(facts: Facts<'_>) -> Decision {
 }
 
 /// What becomes of a referral for a tenant that is cut off: to the agreed fallback, or back if it cannot wait, or kept.
-fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut: CutId) -> Decision {
+fn for_a_cut_tenant(
+    asked: &Provenance,
+    to: TenantId,
+    service: &Service,
+    facts: Facts<'_>,
+    cut: CutId,
+) -> Decision {
     let lane = facts.envelope.lane();
     let reason = Reason::new(Code::DestinationCut, format!("{} is cut off by {cut}", service.id));
     let Envelope { kind, priority, .. } = *facts.envelope;
@@ -143,8 +154,8 @@ fn for_a_cut_tenant(asked: &Provenance, service: &Service, facts: Facts<'_>, cut
             let (to, service) = (fallback.host.clone(), fallback.id.clone());
             Decision::Divert { to, service, lane, reason }
         }
-        None if lane.priority() != Priority::Routine => Decision::Return(reason),
-        None => Decision::Hold { to: asked.destination.clone(), cut, reason },
+        None if lane.priority() != Priority::Routine => Decision::Return { to, reason },
+        None => Decision::Hold { to: Some(to), cut, reason },
     }
 }
 
@@ -272,7 +283,7 @@ mod tests {
         let routine = for_a_cut(Priority::Routine, None, &[]);
         assert!(matches!(routine, Decision::Hold { cut, .. } if cut.as_str() == "england/of-b"));
         for priority in [Priority::Urgent, Priority::Emergency] {
-            assert!(matches!(for_a_cut(priority, None, &[]), Decision::Return(_)));
+            assert!(matches!(for_a_cut(priority, None, &[]), Decision::Return { .. }));
             let diverted = for_a_cut(priority, accepted_by("england/a"), &[]);
             assert!(matches!(diverted, Decision::Divert { to, .. } if to.as_str() == "england/a"));
         }
@@ -282,7 +293,10 @@ mod tests {
     fn r10_nothing_is_diverted_into_another_cut_tenant() {
         let decided = for_a_cut(Priority::Routine, accepted_by("england/a"), &["england/a"]);
         assert!(matches!(decided, Decision::Hold { .. }));
-        assert!(matches!(for_a_cut(Priority::Urgent, accepted_by("england/b"), &[]), Decision::Return(_)));
+        assert!(matches!(
+            for_a_cut(Priority::Urgent, accepted_by("england/b"), &[]),
+            Decision::Return { .. }
+        ));
     }
 
     #[test]
@@ -292,7 +306,7 @@ mod tests {
             for_a_cut(priority, Some(fallback), &[])
         };
         let silent = Some(service("england/f", "england/a", "2"));
-        assert!(matches!(for_a_cut(Priority::Urgent, silent.clone(), &[]), Decision::Return(_)));
+        assert!(matches!(for_a_cut(Priority::Urgent, silent.clone(), &[]), Decision::Return { .. }));
         assert!(matches!(for_a_cut(Priority::Routine, silent, &[]), Decision::Hold { .. }));
 
         // It is midnight from Wednesday to Thursday.
@@ -301,21 +315,21 @@ mod tests {
             ..takes_over("england/s")
         };
         assert!(matches!(with(Priority::Urgent, at("wed 18:30-08:00")), Decision::Divert { .. }));
-        assert!(matches!(with(Priority::Urgent, at("thu 08:00-18:30")), Decision::Return(_)));
+        assert!(matches!(with(Priority::Urgent, at("thu 08:00-18:30")), Decision::Return { .. }));
         assert!(matches!(with(Priority::Routine, at("thu 08:00-18:30")), Decision::Hold { .. }));
 
         let urgent = crate::TakesOver { priorities: Some(vec![Priority::Urgent]), ..takes_over("england/s") };
         assert!(matches!(with(Priority::Urgent, urgent.clone()), Decision::Divert { .. }));
-        assert!(matches!(with(Priority::Emergency, urgent.clone()), Decision::Return(_)));
+        assert!(matches!(with(Priority::Emergency, urgent.clone()), Decision::Return { .. }));
         assert!(matches!(with(Priority::Routine, urgent), Decision::Hold { .. }));
 
         let fallback =
             |max_bytes| Service { max_bytes: Some(max_bytes), ..accepted_by("england/a").unwrap() };
         assert!(matches!(for_a_cut(Priority::Urgent, Some(fallback(100)), &[]), Decision::Divert { .. }));
-        assert!(matches!(for_a_cut(Priority::Urgent, Some(fallback(99)), &[]), Decision::Return(_)));
+        assert!(matches!(for_a_cut(Priority::Urgent, Some(fallback(99)), &[]), Decision::Return { .. }));
 
         let updates = crate::TakesOver { kinds: Some(vec![crate::Kind::Update]), ..takes_over("england/s") };
-        assert!(matches!(with(Priority::Urgent, updates), Decision::Return(_)));
+        assert!(matches!(with(Priority::Urgent, updates), Decision::Return { .. }));
     }
 
     fn all_nations() -> Directory {
@@ -391,7 +405,7 @@ mod tests {
                 Decision::Hold { .. }
                 | Decision::Quarantine { .. }
                 | Decision::Divert { .. }
-                | Decision::Return(_) => prop_assert!(false, "nothing is cut"),
+                | Decision::Return { .. } => prop_assert!(false, "nothing is cut"),
             }
         }
     }

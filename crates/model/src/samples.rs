@@ -98,7 +98,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         any_reason().prop_map(|reason| Event::Parked { reason }),
         any_aside_event(),
         Just(Event::Overdue),
-        any_reason().prop_map(|reason| Event::ReturnPending { reason }),
+        (prop::option::of(any_tenant()), any_reason())
+            .prop_map(|(to, reason)| Event::ReturnPending { to, reason }),
         Just(Event::Returned { by: "a person".into() }),
         (handed, any_reason()).prop_map(|((to, bytes), reason)| Event::Diverted {
             to,
@@ -172,8 +173,9 @@ fn any_plain_lifecycle() -> impl Strategy<Value = Lifecycle> {
         (any_tenant(), any_reason()).prop_map(|(to, reason)| Lifecycle::Rejected { to: Some(to), reason }),
         (prop::option::of(any_tenant()), prop::option::of(any_place()), any_reason())
             .prop_map(|(to, bytes, reason)| Lifecycle::Parked { to, bytes, reason }),
-        any_reason().prop_map(|reason| Lifecycle::ReturnPending { reason }),
-        Just(Lifecycle::Returned { by: "a person".into() }),
+        (prop::option::of(any_tenant()), any_reason())
+            .prop_map(|(to, reason)| Lifecycle::ReturnPending { to, reason }),
+        prop::option::of(any_tenant()).prop_map(|to| Lifecycle::Returned { to, by: "a person".into() }),
         (handed, any_reason()).prop_map(|((to, bytes, _), reason)| Lifecycle::Diverted {
             to,
             service: "wales/fallback".into(),

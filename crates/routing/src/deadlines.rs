@@ -77,7 +77,7 @@ async fn act(shared: &Shared, now: Timestamp, row: &Row) -> Result<(), Error> {
     let reason = Reason::new(Code::DeadlinePassed, "its deadline passed before it was handed over");
     let event = match (what, other) {
         (Due::Divert, Some(other)) => divert(shared, row, other, reason).await?,
-        (Due::Return | Due::Divert, _) => Some(Event::ReturnPending { reason }),
+        (Due::Return | Due::Divert, _) => Some(Event::ReturnPending { to: None, reason }),
         (Due::Alert | Due::Nothing, _) => None,
     };
     if let Some(event) = event {

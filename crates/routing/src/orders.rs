@@ -75,15 +75,17 @@ impl Acts {
         let event = match &order.ordered {
             Ordered::Release => {
                 if is_parked_or_held(&row) {
-                    self.sweep.go_on(&self.shared.cuts(), &row, &format!("{}", order.by)).await?;
+                    self.sweep.go_on(&self.shared.cuts(), &row, &with_note(order, order.by.as_str())).await?;
                 }
                 None
             }
             Ordered::Divert => self.divert(&row, order).await?,
             Ordered::Return if is_parked_or_held(&row) => {
-                Some(Event::ReturnPending { reason: said(&row, order, "given back by") })
+                Some(Event::ReturnPending { to: None, reason: said(&row, order, "given back by") })
             }
-            Ordered::Handled => Some(Event::Returned { by: format!("{}, who handled it", order.by) }),
+            Ordered::Handled => {
+                Some(Event::Returned { by: with_note(order, &format!("{}, who handled it", order.by)) })
+            }
             Ordered::Rejected(cut) if row.referral.lifecycle.cut() == Some(cut) => {
                 Some(Event::Rejected { reason: said(&row, order, "never to go on, by") })
             }
@@ -120,8 +122,14 @@ fn said(row: &Row, order: &Order, what: &str) -> Reason {
     Reason {
         code: before.map_or_else(String::new, |reason| reason.code.clone()),
         text: before.map_or_else(String::new, |reason| format!("{}; ", reason.text))
-            + what
-            + " "
-            + order.by.as_str(),
+            + &with_note(order, &format!("{what} {}", order.by)),
+    }
+}
+
+/// What was decided, with the words of whoever decided it.
+fn with_note(order: &Order, decided: &str) -> String {
+    match order.note.trim() {
+        "" => decided.to_owned(),
+        note => format!("{decided}: {note}"),
     }
 }

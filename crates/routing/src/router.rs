@@ -374,7 +374,8 @@ pub(crate) fn decision(
         Some(id) => shared.parts.ledger.get(&id)?,
         None => None,
     };
-    let follow = before.as_ref().and_then(|row| row.referral.lifecycle.destination());
+    let went_on = before.as_ref().map(|row| &row.referral.lifecycle).filter(|was| !was.is_given_back());
+    let follow = went_on.and_then(|was| was.destination());
     let follow = follow.filter(|to| to.nation() == shared.home());
     Ok(decide(bulkhead_model::Facts {
         home: shared.home(),
@@ -424,7 +425,7 @@ pub(crate) fn append(
             let partition = topics::border_partition(claim.shard, accepted.envelope.lane());
             (topics::border(*nation), partition, true)
         }
-        Decision::Park(_) | Decision::Hold { .. } | Decision::Quarantine { .. } | Decision::Return(_) => {
+        Decision::Park(_) | Decision::Hold { .. } | Decision::Quarantine { .. } | Decision::Return { .. } => {
             return Ok(None);
         }
     };
@@ -445,7 +446,7 @@ pub(crate) fn event_of(decision: Decision, bytes: Option<Place>, id: ReferralId)
             Ok(Event::Diverted { to, service: service.to_string(), bytes, reason })
         }
         (Decision::Park(reason), _) => Ok(Event::Parked { reason }),
-        (Decision::Return(reason), _) => Ok(Event::ReturnPending { reason }),
+        (Decision::Return { to, reason }, _) => Ok(Event::ReturnPending { to: Some(to), reason }),
         (Decision::Hold { to, cut, reason }, _) => Ok(Event::Held { to, cut, reason }),
         (Decision::Quarantine { to, cut, reason }, _) => Ok(Event::Quarantined { to, cut, reason }),
         (Decision::Deliver { .. } | Decision::Carry { .. } | Decision::Divert { .. }, None) => {

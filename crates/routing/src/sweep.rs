@@ -184,7 +184,7 @@ impl Sweep {
         let event = match other {
             Some(other) => deadlines::divert(&self.shared, row, other, reason).await?,
             None if row.effective_lane.priority() != Priority::Routine => {
-                Some(Event::ReturnPending { reason })
+                Some(Event::ReturnPending { to: asked.destination, reason })
             }
             None => Some(Event::Held { to: asked.destination, cut, reason }),
         };

@@ -294,9 +294,10 @@ fn event_to_wire(event: &Event) -> v1::decision::Event {
             W::NotRecalled(v1::EventNotRecalled { cut: cut.to_string(), answer: answer.clone() })
         }
         Event::Overdue => W::Overdue(v1::EventOverdue {}),
-        Event::ReturnPending { reason } => {
-            W::ReturnPending(v1::EventReturnPending { reason: Some(reason_to_wire(reason)) })
-        }
+        Event::ReturnPending { to, reason } => W::ReturnPending(v1::EventReturnPending {
+            reason: Some(reason_to_wire(reason)),
+            destination: to.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
         Event::Returned { by } => W::Returned(v1::EventReturned { by: by.clone() }),
         Event::Diverted { to, service, bytes, reason } => W::Diverted(v1::EventDiverted {
             destination: to.to_string(),
@@ -382,7 +383,9 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         W::Recalled(e) => Event::Recalled { cut: cut(&e.cut)?, reason: reason(e.reason)? },
         W::NotRecalled(e) => Event::NotRecalled { cut: cut(&e.cut)?, answer: e.answer },
         W::Overdue(_) => Event::Overdue,
-        W::ReturnPending(e) => Event::ReturnPending { reason: reason(e.reason)? },
+        W::ReturnPending(e) => {
+            Event::ReturnPending { to: TenantId::parse(&e.destination).ok(), reason: reason(e.reason)? }
+        }
         W::Returned(e) => Event::Returned { by: e.by },
         W::Diverted(e) => Event::Diverted {
             to: tenant(&e.destination)?,

@@ -58,7 +58,7 @@ async fn one_that_ended_out_of_turn_lets_nothing_behind_it_past_those_before_it(
     {
         cell.route(in_case(message, "c", predecessor), offset).await;
     }
-    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    let back = Event::ReturnPending { to: None, reason: reason(Code::DeadlinePassed) };
     cell.decide(&receiver(), "m-2", 1, back, None).await;
     assert_eq!(waiting(&cell, Priority::Routine), [id("m-1")]);
     cell.finish("m-1").await;

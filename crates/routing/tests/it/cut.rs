@@ -201,6 +201,7 @@ async fn without_a_fallback_what_is_urgent_is_returned_and_the_rest_is_held() {
     switch.cut(cut_of(CUT, FROM, Direction::To, in_seconds(-60)));
     let row = england.cell.until(urgent, State::ReturnPending).await;
     assert_eq!(row.referral.lifecycle.reason().unwrap().known(), Some(Code::DestinationCut));
+    assert_eq!(row.referral.lifecycle.destination().map(|to| to.as_str()), Some(FROM));
     england.cell.until(routine, State::Held).await;
     let later = england.cell.submit(&from_receiver("m3", Priority::Routine)).await;
     england.cell.until(later, State::Held).await;
@@ -240,7 +241,8 @@ async fn a_fallback_takes_what_its_host_has_said_and_later_ones_of_a_case_follow
     let later = england.cell.submit(&later).await;
 
     let update = england.cell.submit(&draft("m3", Kind::Update, Priority::Urgent, None)).await;
-    england.cell.until(update, State::ReturnPending).await;
+    let row = england.cell.until(update, State::ReturnPending).await;
+    assert_eq!(row.referral.lifecycle.destination().map(|to| to.as_str()), Some(TO));
     let emergency = england.cell.submit(&draft("m4", Kind::Request, Priority::Emergency, None)).await;
     england.cell.until(emergency, State::ReturnPending).await;
     let routine = england.cell.submit(&draft("m5", Kind::Request, Priority::Routine, None)).await;

@@ -54,11 +54,16 @@ async fn what_is_held_is_given_back_and_its_return_confirmed_by_a_person() {
     order(&england, Ordered::Return, id, Timestamp::now());
     let row = england.cell.until(id, State::ReturnPending).await;
     let reason = row.referral.lifecycle.reason().unwrap();
-    assert!(reason.code == "TENANT_CUT" && reason.text.ends_with("given back by england/duty"), "{reason:?}");
+    assert!(
+        reason.code == "TENANT_CUT" && reason.text.ends_with("given back by england/duty: phoned"),
+        "{reason:?}"
+    );
 
     order(&england, Ordered::Handled, id, Timestamp::now());
     let row = england.cell.until(id, State::Returned).await;
-    assert_eq!(row.referral.lifecycle, Lifecycle::Returned { by: "england/duty, who handled it".into() });
+    let by = "england/duty, who handled it: phoned".into();
+    let to = Some(crate::cell::tenant(TO));
+    assert_eq!(row.referral.lifecycle, Lifecycle::Returned { to, by });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +116,27 @@ async fn what_is_rejected_in_quarantine_never_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_has_handled_in_quarantine_never_goes_on_either() {
+    let england = England::start(OnDeadline::Return).await;
+    let [handled, other] = ["m1", "m2"].map(|message| Draft::new(message, TO));
+    let (handled, other) = (england.cell.submit(&handled).await, england.cell.submit(&other).await);
+    england.cell.until(other, State::Routed).await;
+    let mut switch = Switch::new(&england.cell.cuts, directory(OnDeadline::Return));
+    switch.cut(cut_of(CUT, FROM, Direction::Both, in_seconds(-60)));
+    england.cell.until(handled, State::Quarantined).await;
+    england.cell.until(other, State::Quarantined).await;
+    order(&england, Ordered::Handled, handled, Timestamp::now());
+    england.cell.until(handled, State::Returned).await;
+    // A release that comes after it, and the end of the cut, open nothing of it.
+    switch.release(CUT, handled);
+    switch.withdraw(CUT, Timestamp::now());
+    let mut receiver = sidecar(&england, TO).await;
+    assert_eq!(receiver.handed_over().await.referral_id, other.to_string());
+    receiver.nothing_comes().await;
+    england.cell.until(handled, State::Returned).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_about_what_was_set_aside_when_it_was_given() {
     let england = England::start(OnDeadline::Return).await;
     let id = held(&england, "m1").await;
@@ -155,7 +181,7 @@ async fn what_is_held_is_diverted_by_a_person_alone_and_only_where_the_fallback_
         );
         let reason = offer.diverted.clone().unwrap().reason.unwrap();
         assert!(
-            reason.code == "DESTINATION_CUT" && reason.text.ends_with("diverted by england/duty"),
+            reason.code == "DESTINATION_CUT" && reason.text.ends_with("diverted by england/duty: phoned"),
             "{reason:?}"
         );
         fallback.acknowledged(&offer).await;

@@ -332,7 +332,17 @@ fn decisions_of_the_destination() -> Vec<(&'static str, Record)> {
         ("event-recalled", later(Event::Recalled { cut: cut(), reason: why() })),
         ("event-not-recalled", later(Event::NotRecalled { cut: cut(), answer: "acknowledged AA".into() })),
         ("event-overdue", later(Event::Overdue)),
-        ("event-return-pending", later(Event::ReturnPending { reason: reason(Code::DeadlinePassed, "") })),
+        (
+            "event-return-pending",
+            later(Event::ReturnPending { to: None, reason: reason(Code::DeadlinePassed, "") }),
+        ),
+        (
+            "event-return-pending--for",
+            later(Event::ReturnPending {
+                to: Some(tenant("wales/wast-111")),
+                reason: reason(Code::DestinationCut, ""),
+            }),
+        ),
         ("event-returned", later(Event::Returned { by: "england/nhs111-north".into() })),
         ("event-diverted", later(diverted)),
         (

@@ -243,7 +243,7 @@ fn event() -> BoxedStrategy<Event> {
         (cut_id(), reason()).prop_map(|(cut, reason)| Event::Recalled { cut, reason }),
         (cut_id(), text()).prop_map(|(cut, answer)| Event::NotRecalled { cut, answer }),
         Just(Event::Overdue),
-        reason().prop_map(|reason| Event::ReturnPending { reason }),
+        (option::of(tenant()), reason()).prop_map(|(to, reason)| Event::ReturnPending { to, reason }),
         text().prop_map(|by| Event::Returned { by }),
         reason().prop_map(|reason| Event::Cancelled { reason }),
         any::<u32>().prop_map(|up_to| Event::Withdrawn { up_to }),
