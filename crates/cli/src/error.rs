@@ -6,6 +6,7 @@ use std::time::Duration;
 use bulkhead_model::Nation;
 
 use crate::cell::Trouble;
+use crate::commands::set_aside::Left;
 use crate::{Exit, pages};
 
 /// Why a command did not do what was asked.
@@ -83,6 +84,9 @@ pub enum Error {
     /// Nothing is set aside that was asked for.
     #[error("nothing that is set aside matches")]
     NothingMatches,
+    /// None of those that were named can be helped so.
+    #[error("nothing was done:{}", reasons(.0))]
+    NothingPossible(Vec<Left>),
     /// A drill is for tenants behind which there is no patient.
     #[error("{tenant} is not marked synthetic in the directory: a drill cuts off no other")]
     NotSynthetic {
@@ -140,7 +144,9 @@ impl Error {
                 false => Exit::NotFound,
             },
             Error::NotSynthetic { .. } => Exit::Refused,
-            Error::NoPage(_) | Error::NothingMatches => Exit::NotFound,
+            // Nobody can say no to what is not there.
+            Error::NothingPossible(left) if left.iter().any(|one| one.state.is_some()) => Exit::Refused,
+            Error::NoPage(_) | Error::NothingMatches | Error::NothingPossible(_) => Exit::NotFound,
             Error::Files { exit, .. } => *exit,
         }
     }
@@ -165,7 +171,10 @@ impl Error {
             }
             Error::NotFound { .. } => explain("NOT_FOUND"),
             Error::Several { .. } => Some("name the referral id, or narrow it with --tenant (BH0105)".into()),
-            Error::BadFile { .. } | Error::NotConfirmed(_) | Error::NothingMatches => None,
+            Error::BadFile { .. }
+            | Error::NotConfirmed(_)
+            | Error::NothingMatches
+            | Error::NothingPossible(_) => None,
             Error::NotSynthetic { .. } => Some("for a real cut: `bulkhead cut`".into()),
             Error::Tampered { .. } => {
                 Some("compare it with an export of another day, and with the node's own file".into())
@@ -194,6 +203,14 @@ pub(crate) fn describe(troubles: &[(Nation, Trouble)]) -> String {
 /// Where the page of a reason is, if it has one.
 fn explain(reason: &str) -> Option<String> {
     pages::find(reason).map(|page| format!("`bulkhead explain {}` says what to check", page.code))
+}
+
+fn reasons(left: &[Left]) -> String {
+    let each = left.iter().map(|one| {
+        let state = one.state.as_deref().map(|state| format!("{state}: ")).unwrap_or_default();
+        format!("\n  {}  {state}{}", one.asked, one.why)
+    });
+    each.collect()
 }
 
 fn files(total: usize, failed: &[String], wanted: &str, first: &str) -> String {

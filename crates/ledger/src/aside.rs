@@ -12,6 +12,9 @@ use crate::schema::{NO_DEADLINE, failed};
 use crate::store::View;
 use crate::{AsideCount, Error, Row};
 
+/// An id has so many hexadecimal digits.
+const ID_DIGITS: usize = 32;
+
 /// What this tenant sent and is free to be set aside.
 pub(crate) fn open_from(
     view: &View<'_>,
@@ -67,6 +70,20 @@ pub(crate) fn aside(
         Ok(chosen)
     };
     rows(view, &choose().map_err(failed("looking for what is set aside"))?)
+}
+
+/// Those whose id begins so, in whatever state. Whoever reads a code aloud from a printed page has no more of it.
+pub(crate) fn begun(view: &View<'_>, code: &str, limit: usize) -> Result<Vec<Row>, Error> {
+    let digits: String = code.chars().filter(|c| *c != '-').collect();
+    let bound = |rest: char| {
+        ReferralId::parse(&(digits.clone() + &rest.to_string().repeat(ID_DIGITS - digits.len())))
+    };
+    if digits.len() > ID_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(vec![]);
+    }
+    let (Ok(first), Ok(last)) = (bound('0'), bound('f')) else { return Ok(vec![]) };
+    let query = "SELECT id FROM referral WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+    rows(view, &ids(view, query, params![first.as_bytes(), last.as_bytes(), limit])?)
 }
 
 /// How many are set aside or unknown, by cut and state, and what of them is due.

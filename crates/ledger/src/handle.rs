@@ -109,6 +109,11 @@ impl Ledger {
         self.read("looking for what is in need", |connection| query::in_need(connection, tenants, states))
     }
 
+    /// Those whose id begins with these hexadecimal digits, in whatever state; hyphens do not count.
+    pub fn begun(&self, code: &str, limit: usize) -> Result<Vec<Row>, Error> {
+        self.read("looking for a code", |view| aside::begun(view, code, limit))
+    }
+
     /// What a tenant sent, accepted in that time, by state.
     pub fn sent_in(&self, tenant: &TenantId, time: &Range<Timestamp>) -> Result<Vec<(State, u64)>, Error> {
         self.read("counting", |connection| account::sent_in(connection, tenant, time))

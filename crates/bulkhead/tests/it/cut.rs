@@ -112,10 +112,8 @@ async fn a_cut_is_still_in_force_after_a_restart_and_the_audit_holds() {
     let cut = country.cut(TENANT, "wales-duty").await;
     let country = country.restarted(&[]).await;
     assert_eq!(country.stage(&cut, "wales-duty").await, "in-force");
-    let withdraw = ["cuts", "withdraw", &cut, "--reason", "a drill", "--yes", "--as"];
-    let first = country.asked(&[&withdraw[..], &["wales-duty"]].concat()).await;
-    assert_eq!(first["pending"], true);
-    country.asked(&[&withdraw[..], &["wales-lead"]].concat()).await;
+    let withdraw = ["cuts", "withdraw", &cut, "--reason", "a drill"];
+    country.commanded_by_two(&withdraw, ["wales-duty", "wales-lead"]).await;
     assert_eq!(country.stage(&cut, "wales-duty").await, "withdrawn");
 
     // Another nation's operator, and one who does not exist for this scope.

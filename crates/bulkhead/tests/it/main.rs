@@ -10,6 +10,7 @@ mod fallback;
 mod kafka;
 mod kill_campaign;
 mod ledger_copy;
+mod pack;
 mod privacy;
 mod readme;
 mod runbooks;

@@ -77,19 +77,15 @@ async fn r23_nor_of_what_is_quarantined_released_and_recalled() {
     let sent = country.asked(&send).await;
     let id = sent["files"][0]["referral_id"].as_str().unwrap().to_owned();
     let of_sender = cut(FROM, "both", "2h").await;
-    let withdraw = ["cuts", "withdraw", &of_receiver, "--reason", "a mistake", "--yes", "--as"];
-    for who in ["england-duty", "england-lead"] {
-        country.asked(&[&withdraw[..], &[who]].concat()).await;
-    }
+    let withdraw = ["cuts", "withdraw", &of_receiver, "--reason", "a mistake"];
+    country.commanded_by_two(&withdraw, ["england-duty", "england-lead"]).await;
     let state = async || {
         let traced = country.asked(&["trace", &id]).await;
         traced["referral"]["state"].as_str().unwrap().to_owned()
     };
     eventually("it is in quarantine", async || (state().await == "quarantined").then_some(())).await;
-    let release = ["quarantine", "release", "--cut", &of_sender, &id, "--yes", "--as"];
-    for who in ["england-duty", "england-lead"] {
-        country.asked(&[&release[..], &[who]].concat()).await;
-    }
+    let release = ["quarantine", "release", "--cut", &of_sender, &id];
+    country.commanded_by_two(&release, ["england-duty", "england-lead"]).await;
     country.until_received(HERE, 2).await;
     let log = country.start.log_file();
     assert!(country.world.stop().await.unwrap().success());

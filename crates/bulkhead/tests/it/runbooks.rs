@@ -17,6 +17,7 @@ pub(crate) struct Step {
 /// What a person would put in the place of the runbook's names.
 pub(crate) struct Names {
     pub(crate) cut: String,
+    code: String,
     certificate: String,
     directory: String,
 }
@@ -63,6 +64,7 @@ impl Country {
         assert_eq!(step.words[0], "bulkhead", "{step:?}");
         let place = |word: &String| match word.as_str() {
             "CUT-ID" => names.cut.clone(),
+            "CODE" => names.code.clone(),
             "new.pem" => names.certificate.clone(),
             word if word.starts_with(".bulkhead/") => {
                 self.dev().data_dir.join(&word[".bulkhead/".len()..]).display().to_string()
@@ -75,6 +77,7 @@ impl Country {
             "cut" => !arguments.contains(&"--plan".to_owned()),
             "cuts" => matches!(arguments[1].as_str(), "confirm" | "withdraw"),
             "restore" => arguments[2] != "status",
+            "held" => arguments[1] != "list",
             "pack" | "drill" => true,
             _ => false,
         };
@@ -87,22 +90,26 @@ impl Country {
         if arguments[0] == "cut" && asks {
             let id = said.stdout.split_whitespace().skip_while(|word| *word != "FORCE").nth(1);
             names.cut = id.expect("it names the cut").to_owned();
-            self.refer_to_it().await;
+            names.code = self.refer_to_it().await;
         }
         said.stdout
     }
 
-    /// Somebody refers a patient to the tenant that is cut off: that is kept, and a pack has it.
-    async fn refer_to_it(&self) {
+    /// Somebody refers a patient to the tenant that is cut off: that is kept, and a pack has it under this code.
+    async fn refer_to_it(&self) -> String {
         let sample = self.dev().data_dir.join("sample-referral.xml").display().to_string();
         let send = ["send", &sample, "--from", "wales/ooh-cardiff", "--to", "wales/wast-111-triage"];
         let said = self.bulkhead(&[&send[..], &["--priority", "routine"]].concat()).await;
         assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
         eventually("it is held", async || {
-            let list = ["held", "list", "--tenant", "wales/wast-111", "--as", "wales-duty"];
-            (self.bulkhead(&list).await.code == 0).then_some(())
+            let list =
+                ["held", "list", "--tenant", "wales/wast-111", "--state", "held", "--as", "wales-duty"];
+            let said = self.bulkhead(&[&list[..], &["--output", "json"]].concat()).await;
+            let listed: Value = serde_json::from_str(&said.stdout).ok()?;
+            let id = listed["referrals"][0]["referral_id"].as_str()?.replace('-', "");
+            Some(id[..10].to_uppercase())
         })
-        .await;
+        .await
     }
 
     pub(crate) async fn stage_of(&self, cut: &str) -> String {
@@ -115,6 +122,7 @@ impl Country {
         let tenant = self.dev().tenant("wales/wast-111").unwrap();
         Names {
             cut: String::new(),
+            code: String::new(),
             certificate: self.dev().data_dir.join(&tenant.certificate).display().to_string(),
             directory: self.place.path().display().to_string(),
         }

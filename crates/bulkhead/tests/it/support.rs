@@ -85,6 +85,17 @@ impl Country {
         serde_json::from_str(&said.stdout).unwrap()
     }
 
+    /// A command that counts with the second operator's word: the first is told to wait, by its exit code too.
+    pub(crate) async fn commanded_by_two(&self, arguments: &[&str], operators: [&str; 2]) {
+        let words = |who| [arguments, &["--yes", "--output", "json", "--as", who]].concat();
+        let first = self.bulkhead(&words(operators[0])).await;
+        let said: Value = serde_json::from_str(&first.stdout).unwrap();
+        assert_eq!((first.code, &said["pending"]), (3, &json!(true)), "{}{}", first.stdout, first.stderr);
+        let second = self.bulkhead(&words(operators[1])).await;
+        let said: Value = serde_json::from_str(&second.stdout).unwrap();
+        assert_eq!((second.code, &said["pending"]), (0, &json!(false)), "{}{}", second.stdout, second.stderr);
+    }
+
     /// Has a tenant's system send a referral, and again until it is accepted.
     pub(crate) async fn send(&self, from: &str, to: &str) -> Value {
         let sender = self.dev().tenant(from).unwrap().simulator.http;

@@ -184,20 +184,27 @@ pub(crate) async fn command(
     say(desk, &answer, screen)
 }
 
-/// What a command did.
+/// What a command did. One that waits for a second person has done nothing yet, and must not look like one to a script.
 pub(crate) fn say(desk: &Desk, answer: &v1::CommandResponse, screen: &mut Screen) -> Result<Exit, Error> {
-    let done = Done {
-        desk: desk.desked(),
-        effect: answer.effect.clone(),
-        pending: answer.pending,
-        position: answer.position,
-        cut: answer.cut.as_ref().map(Cut::of),
-    };
+    let done = Done::of(desk, answer);
     match screen.output() {
         Output::Text => screen.data(&text::done(&done, &Look::here(screen.paint()))),
         Output::Json | Output::Jsonl => screen.json(&done),
     }
-    Ok(Exit::Done)
+    Ok(if done.pending { Exit::Refused } else { Exit::Done })
+}
+
+impl Done {
+    /// As a cell answered it.
+    pub(crate) fn of(desk: &Desk, answer: &v1::CommandResponse) -> Self {
+        Self {
+            desk: desk.desked(),
+            effect: answer.effect.clone(),
+            pending: answer.pending,
+            position: answer.position,
+            cut: answer.cut.as_ref().map(Cut::of),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,17 @@
 
 mod html;
 mod item;
+mod words;
 
 use std::path::PathBuf;
 
-use bulkhead_model::Scope;
-use bulkhead_wire::fact::{Command, HeaderScope};
+use bulkhead_model::{ReferralId, Scope};
+use bulkhead_wire::fact::{Command, HeaderScope, MAX_REFERRALS};
 use bulkhead_wire::v1;
 use clap::Args;
 use serde::Serialize;
 
+use super::set_aside::{Left, ReferralIdText, named};
 use crate::cell::Trouble;
 use crate::desk::{Desk, Desked, Seen, confirmed};
 use crate::global::Output;
@@ -21,13 +23,14 @@ use item::Item;
 /// The end of its help.
 pub const HELP: &str = "\
 By destination, earliest due first: the patient, the number to call back, the disposition, by
-when. Headings are in English and Welsh. The file has patients' data: print it, use it, destroy
-it. Each referral has a code that `bulkhead held mark-handled CODE` takes when somebody has dealt
-with it.
+when, and what state it is in, in words, in English and Welsh. The file has patients' data: print
+it, use it, destroy it. `bulkhead held mark-handled CODE` takes the code of what is set aside when
+somebody has dealt with it; what its receiver has, or may get, has no box to mark.
 
 Examples:
   bulkhead pack wales/wast-111 --reason 'continuity, incident 17' --as wales-duty
   bulkhead pack wales/wast-111 --reason 'incident 17' --out pack.html --yes --as wales-duty
+  bulkhead pack wales/wast-111 --reason 'review, incident 17' --referral 6F1F0C1E6A --as wales-duty
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing is set aside; 5 cannot
 reach.";
@@ -40,6 +43,9 @@ pub struct Pack {
     /// Why contents are opened; nothing about patients.
     #[arg(long)]
     pub reason: String,
+    /// Only this one: its id, or its code. May be repeated.
+    #[arg(long, value_name = "ID")]
+    pub referral: Vec<ReferralIdText>,
     /// Where to.
     #[arg(long, default_value = "pack.html", value_name = "FILE")]
     pub out: PathBuf,
@@ -94,12 +100,39 @@ impl Pack {
         Ok(if items.is_empty() { Exit::NotFound } else { Exit::Done })
     }
 
+    /// Those that are named, each by an id or a code that is one referral's; none: all of the scope.
+    async fn only(&self, desk: &Desk) -> Result<Vec<ReferralId>, Error> {
+        if self.referral.is_empty() {
+            return Ok(vec![]);
+        }
+        if self.referral.len() > MAX_REFERRALS {
+            return Err(Error::Usage {
+                what: format!("at most {MAX_REFERRALS} referrals can be named"),
+                hint: "leave --referral out: then all of the scope is opened".into(),
+            });
+        }
+        let (found, _) = named(desk, &self.referral).await?;
+        let one = |code: &ReferralIdText| {
+            let of_it: Vec<_> = found.referrals.iter().filter(|one| code.begins(one)).collect();
+            match &of_it[..] {
+                [one] => ReferralId::parse(&one.referral_id).map_err(|error| Error::Usage {
+                    what: error.to_string(),
+                    hint: "use a newer bulkhead".into(),
+                }),
+                [] => Err(Error::NothingPossible(vec![Left::unknown(code)])),
+                several => Err(Error::Several { id: code.to_string(), count: several.len() }),
+            }
+        };
+        self.referral.iter().map(one).collect()
+    }
+
     async fn open(&self, desk: &Desk, global: &Global) -> Result<Vec<Item>, Error> {
         let known = async |mut client: v1::control_client::ControlClient<_>| {
             client.list_cuts(v1::ListCutsRequest {}).await
         };
         let known = desk.cell.command(known).await.map_err(|trouble| desk.failed(trouble))?;
-        let command = Command::Open { reason: self.reason.clone(), referrals: vec![] };
+        let referrals = self.only(desk).await?;
+        let command = Command::Open { reason: self.reason.clone(), referrals };
         let seen = Seen::of(known.position, known.now);
         let fact = desk.sign(command, HeaderScope::Of(self.scope.clone()), seen)?.to_wire();
         let call = async |mut client: v1::control_client::ControlClient<_>| {

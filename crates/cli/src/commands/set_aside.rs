@@ -1,19 +1,30 @@
 //! `bulkhead quarantine` and `bulkhead held`: what is set aside, listed without its contents, and what becomes of it.
 //! By id or by rule; the count comes first.
 
+mod chosen;
 mod text;
+
+use std::fmt;
+use std::time::{Duration, Instant};
 
 use bulkhead_model::{CutId, ReferralId, Scope, State, TenantId};
 use bulkhead_wire::fact::{Action, Command, HeaderScope, MAX_REFERRALS};
-use bulkhead_wire::{state_to_wire, v1};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::cuts::{nation_of, say};
-use crate::desk::{Desk, Desked, Seen, confirmed};
+use super::cuts::{self, nation_of};
+use crate::desk::{Desk, Desked, confirmed};
 use crate::global::Output;
 use crate::view::{Look, Referral};
 use crate::{Error, Exit, Global, Screen};
+pub use chosen::Left;
+use chosen::{Chosen, Deed};
+pub(crate) use chosen::{is_markable, named};
+
+/// Whoever decides for a referral acts within moments; for so long it is waited for since the last one was done.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The end of the help of `quarantine`.
 pub const QUARANTINE_HELP: &str = "\
@@ -21,20 +32,24 @@ Quarantined is what a cut tenant sent from the cut's --since on. It goes on only
 operators release it, naming the cut; rejected, it never goes on. By id, or all that a rule finds;
 the count comes first.
 
+Contents of one, by a break-glass: `bulkhead pack SCOPE --referral ID`.
+
 Examples:
   bulkhead quarantine list --tenant wales/wast-111
   bulkhead quarantine release --cut wales/3f0c9a12be77 6f1f0c1e6a525b53 --as wales-duty
   bulkhead quarantine release --cut wales/3f0c9a12be77 --tenant wales/wast-111 --as wales-lead
   bulkhead quarantine reject --cut wales/3f0c9a12be77 ID --reason 'forged'
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing matches; 5 cannot reach.";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted, waits for a second person, or nothing
+can be done about them; 4 nothing matches; 5 cannot reach; 6 only a part was done.";
 
 /// The end of the help of `held`.
 pub const HELD_HELP: &str = "\
 Held is what waits for a cut to end; parked is what cannot be processed; return-pending is what
 nobody has confirmed yet; unknown is what was being handed over when a cut came, without an answer:
-nobody but its receiver's users can say whether it is there. By id, or all that a rule finds; the
-count comes first.
+nobody but its receiver's users can say whether it is there. By id, by the code of a pack, or all
+that a rule finds; the count comes first. `mark-handled` ends what is quarantined too, for good; a
+rule finds that only with --state quarantined. What could not be done is listed with the reason.
 
 Examples:
   bulkhead held list --tenant wales/wast-111
@@ -42,7 +57,8 @@ Examples:
   bulkhead held return --tenant wales/wast-111 --state held --as wales-duty
   bulkhead held mark-handled ID --note 'phoned, 10:40' --as wales-duty
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted; 4 nothing matches; 5 cannot reach.";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not permitted, or nothing can be done about them; 4
+nothing matches; 5 cannot reach; 6 only a part was done.";
 
 /// The arguments of `bulkhead quarantine`.
 #[derive(Debug, Clone, Args)]
@@ -56,6 +72,7 @@ pub struct Quarantine {
 #[derive(Debug, Clone, Subcommand)]
 pub enum QuarantineWhat {
     /// List it, earliest due first.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     List(Rule),
     /// One referral, without its contents.
     Show {
@@ -64,6 +81,7 @@ pub enum QuarantineWhat {
     },
     /// Let it go on; it counts with the second operator's word. One whose hand-over had no known outcome is handed over
     /// once more, marked as a possible duplicate.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     Release {
         /// The cut that makes it suspect.
         #[arg(long)]
@@ -98,14 +116,19 @@ pub struct Held {
 #[derive(Debug, Clone, Subcommand)]
 pub enum HeldWhat {
     /// List it, earliest due first.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     List(Rule),
     /// Try it again.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     Release(Ordered),
     /// Send it to the agreed fallback.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     Divert(Ordered),
     /// Give it back to its sender.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     Return(Ordered),
     /// A person handled it by other means.
+    #[command(mut_arg("reason_code", |code| code.visible_alias("reason")))]
     MarkHandled(Ordered),
 }
 
@@ -163,8 +186,14 @@ impl std::str::FromStr for ReferralIdText {
     }
 }
 
+impl fmt::Display for ReferralIdText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl ReferralIdText {
-    fn begins(&self, referral: &Referral) -> bool {
+    pub(crate) fn begins(&self, referral: &Referral) -> bool {
         referral.referral_id.replace('-', "").starts_with(&self.0)
     }
 }
@@ -178,9 +207,15 @@ pub(crate) struct Listed {
     pub(crate) referrals: Vec<Referral>,
 }
 
-struct Found {
-    listed: Listed,
-    seen: Seen,
+/// What became of what was commanded.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ended {
+    #[serde(flatten)]
+    pub(crate) done: cuts::Done,
+    /// How many it was about.
+    pub(crate) referrals: usize,
+    /// About which nothing was done, or not yet.
+    pub(crate) left: Vec<Left>,
 }
 
 fn parse_state(text: &str) -> Result<State, String> {
@@ -199,24 +234,19 @@ impl Quarantine {
     /// # Errors
     /// When nothing matches, or the cell says no.
     pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
-        let states = [State::Quarantined];
         match self.what {
-            QuarantineWhat::List(rule) => list(global, &rule, &states, screen).await,
+            QuarantineWhat::List(rule) => list(global, &rule, &[State::Quarantined], screen).await,
             QuarantineWhat::Show { id } => {
-                let rule = Rule { tenant: None, reason_code: None, state: None };
                 let desk = Desk::open(global, None)?;
-                let mut found = find(&desk, &rule, &states).await?;
-                found.listed.referrals.retain(|one| id.begins(one));
-                show(&found.listed, screen)
+                show(&chosen::named(&desk, &[id]).await?.0, screen)
             }
             QuarantineWhat::Release { cut, which } => {
                 let order = move |cut, referrals| Command::Release { cut, referrals };
-                let states = [State::Quarantined, State::Unknown];
-                about_cut(global, (&cut, &states), which, "Let them go on?", order, screen).await
+                about_cut(global, (&cut, Deed::Release), which, "Let them go on?", order, screen).await
             }
             QuarantineWhat::Reject { cut, reason, which } => {
                 let order = move |cut, referrals| Command::Reject { cut, referrals, reason: reason.clone() };
-                about_cut(global, (&cut, &states), which, "Never let them go on?", order, screen).await
+                about_cut(global, (&cut, Deed::Reject), which, "Never let them go on?", order, screen).await
             }
         }
     }
@@ -228,30 +258,28 @@ impl Held {
     /// # Errors
     /// When nothing matches, or the cell says no.
     pub async fn run(self, global: &Global, screen: &mut Screen) -> Result<Exit, Error> {
-        let states = [State::Held, State::Parked, State::ReturnPending, State::Unknown];
         let (action, ordered, question) = match self.what {
-            HeldWhat::List(rule) => return list(global, &rule, &states, screen).await,
+            HeldWhat::List(rule) => {
+                let states = [State::Held, State::Parked, State::ReturnPending, State::Unknown];
+                return list(global, &rule, &states, screen).await;
+            }
             HeldWhat::Release(ordered) => (Action::Release, ordered, "Try them again?"),
             HeldWhat::Divert(ordered) => (Action::Divert, ordered, "Send them to the fallback?"),
             HeldWhat::Return(ordered) => (Action::Return, ordered, "Give them back to their senders?"),
             HeldWhat::MarkHandled(ordered) => (Action::Handled, ordered, "Mark them as handled?"),
         };
-        let desk = Desk::open(global, ordered.which.rule.tenant.as_ref().map(TenantId::nation))?;
-        let found = chosen(&desk, &ordered.which, &states).await?;
-        ask(&found, ordered.which.yes, question, screen)?;
-        let mut exit = Exit::Done;
-        for referrals in ids(&found)?.chunks(MAX_REFERRALS) {
-            let command =
-                Command::Order { action, referrals: referrals.to_vec(), note: ordered.note.clone() };
-            exit = say(&desk, &desk.command(command, HeaderScope::None, found.seen).await?, screen)?;
-        }
-        Ok(exit)
+        let Ordered { which, note } = ordered;
+        let desk = Desk::open(global, which.rule.tenant.as_ref().map(TenantId::nation))?;
+        let chosen = chosen::chosen(&desk, &which, Deed::Order(action)).await?;
+        ask(&chosen, which.yes, question, screen)?;
+        let order = |referrals| Command::Order { action, referrals, note: note.clone() };
+        carry_out(&desk, chosen, &HeaderScope::None, order, screen).await
     }
 }
 
 async fn about_cut(
     global: &Global,
-    (cut, states): (&str, &[State]),
+    (cut, deed): (&str, Deed),
     which: Which,
     question: &str,
     order: impl Fn(CutId, Vec<ReferralId>) -> Command,
@@ -266,19 +294,73 @@ async fn about_cut(
     };
     let scope: Scope = summary.scope.parse().map_err(odd)?;
     let id = CutId::parse(&summary.cut_id).map_err(odd)?;
-    let found = chosen(&desk, &which, states).await?;
-    ask(&found, which.yes, question, screen)?;
-    let mut exit = Exit::Done;
-    for referrals in ids(&found)?.chunks(MAX_REFERRALS) {
-        let command = order(id.clone(), referrals.to_vec());
-        exit = say(&desk, &desk.command(command, HeaderScope::Of(scope.clone()), found.seen).await?, screen)?;
+    let chosen = chosen::chosen(&desk, &which, deed).await?;
+    ask(&chosen, which.yes, question, screen)?;
+    let order = |referrals| order(id.clone(), referrals);
+    carry_out(&desk, chosen, &HeaderScope::Of(scope), order, screen).await
+}
+
+/// Signs and sends, so many at a time, waits until it is done, and says what was not.
+async fn carry_out(
+    desk: &Desk,
+    chosen: Chosen,
+    scope: &HeaderScope,
+    order: impl Fn(Vec<ReferralId>) -> Command,
+    screen: &mut Screen,
+) -> Result<Exit, Error> {
+    let Chosen { listed, mut left, seen } = chosen;
+    let mut done: Option<cuts::Done> = None;
+    for referrals in chosen::ids(&listed)?.chunks(MAX_REFERRALS) {
+        let answer = desk.command(order(referrals.to_vec()), scope.clone(), seen).await?;
+        let next = cuts::Done::of(desk, &answer);
+        done = Some(match done {
+            None => next,
+            Some(before) => cuts::Done { effect: format!("{}; {}", before.effect, next.effect), ..next },
+        });
     }
-    Ok(exit)
+    let Some(done) = done else { return Err(Error::NothingMatches) };
+    if !done.pending {
+        left.extend(as_they_were(desk, &listed.referrals).await?);
+    }
+    let ended = Ended { done, referrals: listed.referrals.len(), left };
+    match screen.output() {
+        Output::Text => screen.data(&text::ended(&ended, &Look::here(screen.paint()))),
+        Output::Json | Output::Jsonl => screen.json(&ended),
+    }
+    Ok(match (ended.done.pending, ended.left.is_empty()) {
+        (true, _) => Exit::Refused,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Partial,
+    })
+}
+
+/// Those about which a command is in the log and nothing has come of it. An order is a fact that the owner of each
+/// referral acts upon; it does not fit one that went on meanwhile.
+async fn as_they_were(desk: &Desk, referrals: &[Referral]) -> Result<Vec<Left>, Error> {
+    let mut waiting: Vec<&Referral> = referrals.iter().collect();
+    let mut since = Instant::now();
+    loop {
+        let ids: Vec<_> =
+            waiting.iter().map(|one| ReferralIdText(one.referral_id.replace('-', ""))).collect();
+        let now = chosen::named(desk, &ids).await?.0.referrals;
+        let is_as_it_was = |before: &&Referral| {
+            now.iter().any(|one| one.referral_id == before.referral_id && one.state == before.state)
+        };
+        let before = waiting.len();
+        waiting.retain(is_as_it_was);
+        if waiting.len() < before {
+            since = Instant::now();
+        }
+        if waiting.is_empty() || since.elapsed() >= PATIENCE {
+            return Ok(waiting.into_iter().map(Left::as_it_was).collect());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn list(global: &Global, rule: &Rule, states: &[State], screen: &mut Screen) -> Result<Exit, Error> {
     let desk = Desk::open(global, rule.tenant.as_ref().map(TenantId::nation))?;
-    show(&find(&desk, rule, states).await?.listed, screen)
+    show(&chosen::find(&desk, rule, states).await?.0, screen)
 }
 
 fn show(listed: &Listed, screen: &mut Screen) -> Result<Exit, Error> {
@@ -290,56 +372,12 @@ fn show(listed: &Listed, screen: &mut Screen) -> Result<Exit, Error> {
     Ok(if listed.referrals.is_empty() { Exit::NotFound } else { Exit::Done })
 }
 
-/// Those that the ids name, or else those that the rule finds.
-async fn chosen(desk: &Desk, which: &Which, states: &[State]) -> Result<Found, Error> {
-    let no_rule =
-        which.rule.tenant.is_none() && which.rule.reason_code.is_none() && which.rule.state.is_none();
-    if which.ids.is_empty() && no_rule {
-        return Err(Error::Usage {
-            what: "nothing says which referrals are meant".into(),
-            hint: "name their ids, or a rule: --tenant, --reason-code, --state".into(),
-        });
-    }
-    let mut found = find(desk, &which.rule, states).await?;
-    if !which.ids.is_empty() {
-        found.listed.referrals.retain(|one| which.ids.iter().any(|id| id.begins(one)));
-        found.listed.total = found.listed.referrals.len() as u64;
-    }
-    match found.listed.referrals.is_empty() {
-        true => Err(Error::NothingMatches),
-        false => Ok(found),
-    }
-}
-
-async fn find(desk: &Desk, rule: &Rule, states: &[State]) -> Result<Found, Error> {
-    let states: Vec<State> = rule.state.map_or_else(|| states.to_vec(), |state| vec![state]);
-    let request = v1::ListSetAsideRequest {
-        tenant: rule.tenant.as_ref().map(ToString::to_string).unwrap_or_default(),
-        states: states.iter().map(|state| state_to_wire(*state) as i32).collect(),
-        reason: rule.reason_code.clone().unwrap_or_default(),
-        limit: 10_000,
-    };
-    let answer = desk.cell.command(async |mut client| client.list_set_aside(request.clone()).await).await;
-    let answer = answer.map_err(|trouble| desk.failed(trouble))?;
-    let listed = Listed {
-        desk: desk.desked(),
-        total: answer.total,
-        referrals: answer.referrals.iter().map(Referral::of).collect(),
-    };
-    Ok(Found { listed, seen: Seen::of(answer.position, answer.now) })
-}
-
-fn ask(found: &Found, yes: bool, question: &str, screen: &mut Screen) -> Result<(), Error> {
+fn ask(chosen: &Chosen, yes: bool, question: &str, screen: &mut Screen) -> Result<(), Error> {
     if screen.output() == Output::Text {
-        screen.data(&text::count(&found.listed, &Look::here(screen.paint())));
+        let look = Look::here(screen.paint());
+        screen.data(&(text::count(&chosen.listed, &look) + &text::left(&chosen.left, &look)));
     }
     confirmed(screen, yes, question)
-}
-
-fn ids(found: &Found) -> Result<Vec<ReferralId>, Error> {
-    let each = found.listed.referrals.iter().map(|one| ReferralId::parse(&one.referral_id));
-    each.collect::<Result<_, _>>()
-        .map_err(|error| Error::Usage { what: error.to_string(), hint: "use a newer bulkhead".into() })
 }
 
 #[cfg(test)]

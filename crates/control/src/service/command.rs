@@ -50,7 +50,7 @@ impl Shared {
         })
     }
 
-    /// Notes the intent, judges, appends, notes the outcome.
+    /// Notes the intent with the operator's own words, judges, appends, notes the outcome.
     pub(super) async fn signed_and_settled(
         &self,
         caller: &OperatorId,
@@ -64,6 +64,7 @@ impl Shared {
             command: name.to_owned(),
             subject: subject.to_owned(),
             fact: fact_text(fact),
+            detail: words(fact),
             ..Note::default()
         };
         self.parts.audit.note(note.clone());
@@ -184,6 +185,11 @@ impl Shared {
         // What closes nothing any more is not wanted here again.
         Ok(is_known || counts)
     }
+}
+
+/// What its operator wrote, for the audit.
+pub(super) fn words(fact: &SignedFact) -> String {
+    fact.command().map(|command| command.words().to_owned()).unwrap_or_default()
 }
 
 pub(super) fn refusal_of(refused: &Refused) -> Refusal {

@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::caller::fact_text;
+use super::command::words;
 use super::{Shared, asking};
 use crate::account::Said;
 use crate::audit::Note;
@@ -108,6 +109,7 @@ impl Shared {
             command: "cut".into(),
             subject: super::caller::subject(&header, None),
             fact: fact_text(&fact),
+            detail: words(&fact),
             ..Note::default()
         };
         self.parts.audit.note(note.clone());

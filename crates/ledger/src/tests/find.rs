@@ -108,7 +108,7 @@ async fn what_needs_a_person_is_counted() {
     let parked = Event::Parked { reason: reason(Code::BudgetSpent) };
     cell.decide(&receiver(), "parked", 1, parked, None).await;
     cell.route(facts("returned"), 3).await;
-    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    let back = Event::ReturnPending { to: None, reason: reason(Code::DeadlinePassed) };
     cell.decide(&receiver(), "returned", 1, back, None).await;
     cell.route(facts("refused"), 6).await;
     cell.decide(&receiver(), "refused", 1, offered(1), None).await;
@@ -167,7 +167,7 @@ async fn the_account_of_a_cut_knows_what_it_touched_and_what_was_recalled() {
     let held = Event::Held { to: None, cut: cut.clone(), reason: why(Code::DestinationCut) };
     cell.decide(&receiver(), "held", 1, held, None).await;
     cell.decide(&receiver(), "held", 1, Event::Resumed { by: "the end of a cut".into() }, None).await;
-    let back = Event::ReturnPending { reason: why(Code::DestinationCut) };
+    let back = Event::ReturnPending { to: None, reason: why(Code::DestinationCut) };
     cell.decide(&receiver(), "given-back", 1, back, None).await;
     cell.finish("answered").await;
     for message in ["recalled", "kept"] {
@@ -236,7 +236,7 @@ async fn what_is_due_is_noted_first_and_then_acted_upon() {
     assert_eq!(due(200), ["offered", "open"]);
     cell.decide(&receiver(), "offered", 1, Event::Overdue, None).await;
     assert_eq!(due(200), ["open"]);
-    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    let back = Event::ReturnPending { to: None, reason: reason(Code::DeadlinePassed) };
     cell.decide(&receiver(), "open", 1, back, None).await;
     assert_eq!(due(200), Vec::<String>::new());
 }
@@ -291,7 +291,7 @@ async fn a_sender_hears_until_its_system_knows() {
     }
     let parked = Event::Parked { reason: reason(Code::BudgetSpent) };
     cell.decide(&receiver(), "parked", 1, parked.clone(), None).await;
-    let back = Event::ReturnPending { reason: reason(Code::DeadlinePassed) };
+    let back = Event::ReturnPending { to: None, reason: reason(Code::DeadlinePassed) };
     cell.decide(&receiver(), "given-back", 1, back, None).await;
     // An item of its own has the message id of another referral.
     let own = ReadEvent {
@@ -341,6 +341,60 @@ async fn what_is_in_need_is_everything_of_these_tenants_earliest_due_first() {
     assert_eq!(names(&[receiver()], &[State::Held]), Vec::<String>::new());
     assert_eq!(names(&[tenant("wales/other")], &[State::Routed]), Vec::<String>::new());
     assert_eq!(names(&[], &[State::Routed]), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_code_finds_what_it_begins_in_whatever_state_and_nothing_else() {
+    let cell = Cell::start().await;
+    cell.route(facts("waits"), 1).await;
+    cell.route(facts("done"), 2).await;
+    cell.finish("done").await;
+    for message in ["waits", "done"] {
+        let whole = id(message).to_string();
+        let begun = |code: &str| {
+            let found = cell.ledger.begun(code, 8).unwrap();
+            found.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(begun(&whole), [id(message)]);
+        for digits in [10, 11, 32] {
+            let code = whole.replace('-', "")[..digits].to_uppercase();
+            assert_eq!(begun(&code), [id(message)], "{code}");
+        }
+        for other in ["0000000000", "no digits", &format!("{whole}0"), "é", "/../"] {
+            assert_eq!(begun(other), [], "{other}");
+        }
+    }
+    assert_eq!(cell.ledger.begun("", 1).unwrap().len(), 1, "as many as were asked for");
+}
+
+#[tokio::test]
+async fn what_was_given_back_is_found_by_whom_it_was_for_until_somebody_has_it_and_after_that() {
+    let cell = Cell::start().await;
+    let cut = CutId::parse("wales/3f0c9a12be77").unwrap();
+    let why = Reason::new(Code::DestinationCut, format!("the receiver is cut off by {cut}"));
+    cell.route(with_deadline("waited", 100, Priority::Urgent), 1).await;
+    let back = Event::ReturnPending { to: None, reason: why.clone() };
+    cell.decide(&receiver(), "waited", 1, back, None).await;
+    // Nobody had decided yet where this one goes.
+    let facts = with_deadline("new", 50, Priority::Emergency);
+    let back = Event::ReturnPending { to: Some(receiver()), reason: why };
+    cell.decide(&origin(), "new", 0, back, Some(facts)).await;
+    let named = |id: &ReferralId| cell.ledger.get(id).unwrap().unwrap().facts.envelope.message_id.to_string();
+    let in_need: Vec<_> = {
+        let found = cell.ledger.in_need(&[receiver()], &[State::ReturnPending]).unwrap();
+        found.iter().map(named).collect()
+    };
+    assert_eq!(in_need, ["new", "waited"]);
+    let listed = |states: Vec<State>| {
+        let filter = Filter { tenant: Some(receiver()), states, limit: 10, ..Filter::default() };
+        let found = cell.ledger.list(&filter).unwrap();
+        (found.rows.iter().map(|row| named(&row.id)).collect::<Vec<_>>(), found.total)
+    };
+    assert_eq!(listed(vec![State::ReturnPending]), (vec!["new".into(), "waited".into()], 2));
+    let handled = Event::Returned { by: "wales/duty, who handled it: phoned".into() };
+    cell.decide(&origin(), "waited", 2, handled, None).await;
+    assert_eq!(listed(vec![State::ReturnPending]), (vec!["new".into()], 1));
+    assert_eq!(listed(vec![State::Returned]), (vec!["waited".into()], 1));
 }
 
 #[tokio::test]

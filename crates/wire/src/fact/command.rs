@@ -218,6 +218,24 @@ impl Command {
         }
     }
 
+    /// What its operator wrote of it, for whoever reads the audit: why, or how it was handled. Free of patient data.
+    pub fn words(&self) -> &str {
+        match self {
+            Command::Cut { reason, .. }
+            | Command::Withdraw { reason, .. }
+            | Command::Abort { reason, .. }
+            | Command::Reject { reason, .. }
+            | Command::Open { reason, .. } => reason,
+            Command::Propose { evidence, .. } => evidence,
+            Command::Order { note, .. } => note,
+            Command::Confirm { .. }
+            | Command::Approve { .. }
+            | Command::Advance { .. }
+            | Command::Release { .. }
+            | Command::Directory { .. } => "",
+        }
+    }
+
     /// The cut that it is about; none for a cut itself and for what is about no cut.
     pub fn cut(&self) -> Option<&CutId> {
         match self {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::item::Item;
+use super::words::{self, NOT_MARKED, NOT_STATED, Words};
 use crate::desk::Desked;
 use crate::time::utc;
 
@@ -56,7 +57,8 @@ pub(super) fn page(scope: &str, desk: &Desked, items: &[Item], now: Timestamp) -
          <span class=\"cy\" lang=\"cy\">{count} atgyfeiriad, y cynharaf yn gyntaf. Gwnaed {made} gan {by}.</span></p>\n\
          <p class=\"warn\">Confidential: patients' data. Phone, note it, then mark it: \
          <code>bulkhead held mark-handled CODE</code>. Destroy this pack when it is done.\
-         <span class=\"cy\" lang=\"cy\">Cyfrinachol: data cleifion. Dinistriwch y pecyn hwn wedyn.</span></p>{demo}\n",
+         <span class=\"cy\" lang=\"cy\">Cyfrinachol: data cleifion. Ffoniwch, nodwch hynny, yna marciwch: \
+         <code>bulkhead held mark-handled COD</code>. Dinistriwch y pecyn hwn wedyn.</span></p>{demo}\n",
         scope = escaped(scope),
         count = items.len(),
         made = utc(now),
@@ -76,23 +78,41 @@ pub(super) fn page(scope: &str, desk: &Desked, items: &[Item], now: Timestamp) -
 }
 
 fn row(item: &Item, now: Timestamp) -> String {
-    let due = item.due.map_or_else(|| "not stated".to_owned(), utc);
+    let due = item.due.map_or_else(|| both(NOT_STATED), utc);
     let class = if item.due.is_some_and(|due| due <= now) { " class=\"late\"" } else { "" };
     let cells = [&item.patient, &item.born, &item.number, &item.callback, &item.disposition];
     let mut text = format!("<tr><td{class}>{due}</td>");
     for cell in cells {
         text.push_str(&format!("<td>{}</td>", escaped(cell)));
     }
+    let note = item.note.map(both).unwrap_or_default();
+    // An empty box asks to be ticked: there is one only where a command ends it.
+    let mark = match item.is_markable {
+        true => "<span class=\"box\"></span>".to_owned(),
+        false => format!("<small>{}</small>", both(NOT_MARKED)),
+    };
     text.push_str(&format!(
-        "<td>{}<br>{}</td><td>{}{}</td><td><code>{}</code> <span class=\"box\"></span><br><small>{}</small></td></tr>\n",
+        "<td>{}<br>{}</td><td>{}{note}<small>({})</small></td><td><code>{}</code> {mark}<br><small>{}</small></td></tr>\n",
         escaped(&item.from),
-        escaped(&item.priority),
+        priority(item),
+        both(words::state(&item.state)),
         escaped(&item.state),
-        if item.note.is_empty() { String::new() } else { format!("<br>{}", escaped(&item.note)) },
         escaped(&item.code),
         escaped(&item.message_id),
     ));
     text
+}
+
+fn priority(item: &Item) -> String {
+    let stated = words::priority(&item.priority).map_or_else(|| escaped(&item.priority), both);
+    match item.priority_not_stated {
+        true => format!("{stated}({})", both(NOT_STATED)),
+        false => stated,
+    }
+}
+
+fn both(words: Words) -> String {
+    format!("{}<span class=\"cy\" lang=\"cy\">{}</span>", escaped(words.english), escaped(words.welsh))
 }
 
 /// A text from a document can say anything.

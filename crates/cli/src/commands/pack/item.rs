@@ -6,6 +6,8 @@ use bulkhead_translation::view_of;
 use bulkhead_wire::v1;
 use jiff::Timestamp;
 
+use super::words::{NO_DOCUMENT, NO_PATIENT, Words};
+use crate::commands::set_aside::is_markable;
 use crate::view::Referral;
 
 /// What is printed of one referral.
@@ -15,6 +17,8 @@ pub(super) struct Item {
     pub(super) message_id: String,
     pub(super) state: String,
     pub(super) priority: String,
+    /// Its sender stated none: it is treated as that.
+    pub(super) priority_not_stated: bool,
     pub(super) due: Option<Timestamp>,
     pub(super) accepted_at: Option<Timestamp>,
     pub(super) from: String,
@@ -27,7 +31,10 @@ pub(super) struct Item {
     pub(super) number: String,
     pub(super) callback: String,
     pub(super) disposition: String,
-    pub(super) note: String,
+    /// A command ends it.
+    pub(super) is_markable: bool,
+    /// Why there is no patient.
+    pub(super) note: Option<Words>,
 }
 
 impl Item {
@@ -42,14 +49,18 @@ impl Item {
             accepted_at: referral.accepted_at,
             from: referral.tenant.clone(),
             to: referral.destination.clone().unwrap_or_else(|| referral.to_text()),
-            note: opened.note.clone(),
+            is_markable: is_markable(&referral.state),
+            priority_not_stated: referral.priority_not_stated,
             ..Self::default()
         };
-        match view_of(&opened.payload) {
-            Some(view) => item.read(&view),
-            None if item.note.is_empty() => item.note = "no reader can read it: ask its sender".into(),
-            None => {}
+        if let Some(view) = view_of(&opened.payload) {
+            item.read(&view);
         }
+        item.note = match (opened.payload.is_empty(), item.is_readable) {
+            (_, true) => None,
+            (true, false) => Some(NO_DOCUMENT),
+            (false, false) => Some(NO_PATIENT),
+        };
         item
     }
 

@@ -1,8 +1,8 @@
 //! What is set aside, as text.
 
-use super::Listed;
+use super::{Ended, Left, Listed};
 use crate::Paint;
-use crate::table::{Cell, Table, thousands};
+use crate::table::{Cell, Table, plain, thousands};
 use crate::time::distance;
 use crate::view::Look;
 
@@ -45,6 +45,25 @@ pub(super) fn count(listed: &Listed, look: &Look) -> String {
         false => String::new(),
     };
     format!("{}{which}{more}\n", listed.desk.banner(look.paint))
+}
+
+/// What came of a command. Where something is left, the word is not that it is done.
+pub(super) fn ended(ended: &Ended, look: &Look) -> String {
+    let word = match (ended.done.pending, ended.left.is_empty()) {
+        (true, _) => look.paint.warn("WAITS"),
+        (false, true) => look.paint.good("DONE"),
+        (false, false) => look.paint.warn("PARTLY"),
+    };
+    format!("{word}  {}\n", plain(&ended.done.effect)) + &left(&ended.left, look)
+}
+
+/// Those about which nothing was done, each with the reason.
+pub(super) fn left(left: &[Left], look: &Look) -> String {
+    let each = left.iter().map(|one| {
+        let state = one.state.as_deref().map(|state| format!("{state}: ")).unwrap_or_default();
+        format!("  {} {}  {state}{}\n", look.paint.bad("not"), plain(&one.asked), plain(&one.why))
+    });
+    each.collect()
 }
 
 #[cfg(test)]
