@@ -94,6 +94,15 @@ impl Asker {
         metadata.topics().iter().find(|topic| topic.name() == name).map_or(Ok(None), seen)
     }
 
+    /// What all topics are called that we may see, in order.
+    pub(super) fn names(&self) -> Result<Vec<String>, KafkaError> {
+        self.forget();
+        let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
+        let mut names: Vec<_> = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Several topics. Those that are not there are left out.
     pub(super) fn topics(&self, names: &[String]) -> Result<HashMap<String, Seen>, KafkaError> {
         if names.len() <= FEW {

@@ -189,6 +189,14 @@ impl Kafka {
         bounds.await?.ok_or_else(|| Error::UnknownPartition { partition: partition.clone() })
     }
 
+    /// The prefixes of cells that are there besides this one's, as far as the brokers show them to us.
+    async fn other_prefixes(&self) -> Result<Vec<String>, Error> {
+        let names = self.clients()?.asking.ask("asking for topics", |asker| asker.names()).await?;
+        let ending = format!(".{}", owner::TOPIC);
+        let prefixes = names.iter().filter_map(|name| name.strip_suffix(&ending));
+        Ok(prefixes.filter(|prefix| *prefix != self.inner.config.prefix).map(str::to_owned).collect())
+    }
+
     /// Whether this log has made it, or has seen it.
     fn is_ensured(&self, topic: &Topic) -> bool {
         self.inner.ensured.lock().unwrap_or_else(PoisonError::into_inner).contains_key(topic)

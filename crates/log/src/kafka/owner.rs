@@ -1,7 +1,9 @@
 //! Whose prefix this is: the first record of the topic `cell` says so for good.
 //!
 //! Two cells that were given the same prefix by mistake would read each other's records. The second of them is
-//! refused; of two that start at the same moment, the one whose record comes first stays.
+//! refused; of two that start at the same moment, the one whose record comes first stays. A prefix that nobody has is
+//! taken with a loud word, because it may be a mistake: it names the prefixes that are there besides, as far as this node
+//! may see them.
 
 use std::{
     ops::Range,
@@ -9,11 +11,12 @@ use std::{
 };
 
 use tokio::time::sleep;
+use tracing::warn;
 
 use super::{Kafka, config::KafkaConfig};
 use crate::{Error, Log, Partition, Record, Topic, TopicSpec};
 
-const TOPIC: &str = "cell";
+pub(super) const TOPIC: &str = "cell";
 /// How long brokers that are coming up may not agree on who leads, or on what topics there are.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long between two tries.
@@ -59,6 +62,13 @@ async fn mark_once(log: &Kafka, config: &KafkaConfig, partition: &Partition) -> 
     if !bounds.is_empty() {
         return Ok(bounds);
     }
+    let others = log.other_prefixes().await?;
+    warn!(
+        prefix = config.prefix,
+        cell = config.cell,
+        others = others.join(" "),
+        "begins a new cell: nothing was ever written under this prefix; is it the right one?"
+    );
     let (key, value) = (TOPIC.into(), config.cell.clone().into_bytes().into());
     log.append(partition, Record { key, value }).await?;
     log.bounds(partition).await

@@ -1,5 +1,7 @@
 //! What is refused at the start, or when a topic is met, and what is said about it.
 
+use std::sync::{Arc, Mutex};
+
 use bulkhead_log::{Error, Kafka, KafkaConfig, Log, Topic, TopicSpec};
 
 use super::cluster::{self, Operator};
@@ -21,6 +23,43 @@ async fn a_prefix_that_is_another_cells() {
     let (owner, cell) = ("wales".into(), "scotland".into());
     assert_eq!(error, Error::OtherCell { prefix: config.prefix, owner, cell });
     drop(log);
+}
+
+/// What is said while a log connects that began a new cell, if it did.
+async fn said(config: KafkaConfig) -> String {
+    let said: Said = Said::default();
+    let writer = said.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _scope = tracing::subscriber::set_default(subscriber);
+    Kafka::connect(config).await.unwrap();
+    String::from_utf8(said.0.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_that_nobody_has_is_begun_with_a_loud_word_once() {
+    let known = cluster::one();
+    said(known.clone()).await;
+    let typo = KafkaConfig { prefix: format!("{}x", known.prefix), ..known.clone() };
+    let first = said(typo.clone()).await;
+    assert!(first.contains("begins a new cell") && first.contains(&typo.prefix), "{first}");
+    assert!(
+        first.contains(&format!("{} ", known.prefix)) || first.contains(&format!("{}\"", known.prefix)),
+        "{first}"
+    );
+    assert!(!said(typo).await.contains("begins a new cell"));
 }
 
 #[tokio::test]

@@ -15,8 +15,28 @@ use super::super::cluster::{self, append_until_taken, large, partitions, read, r
 
 const MIB: usize = 1024 * 1024;
 
+/// How often a broker is frozen in the middle of an append until what was given up has landed once.
+const TRIES: u32 = 8;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_may_land_later() {
+    let mut landed_late = 0;
+    for attempt in 1..=TRIES {
+        // Once or, because it landed after all, twice.
+        let copies = copies_of_what_was_given_up().await;
+        println!("try {attempt}: it landed {copies} times");
+        assert!((1..=2).contains(&copies), "{copies}");
+        landed_late += copies - 1;
+        if landed_late > 0 {
+            return;
+        }
+    }
+    panic!("what was given up never landed in {TRIES} tries: nothing says that it may");
+}
+
+/// Gives an append up on a broker that is frozen, repeats it on the same one when it is well, and says how often it lies
+/// in the log: never after what came next.
+async fn copies_of_what_was_given_up() -> usize {
     let brokers = Brokers::start(1, &[]);
     let config =
         KafkaConfig { append_timeout: Duration::from_secs(2), ..cluster::config(brokers.bootstrap(), 1) };
@@ -35,12 +55,10 @@ async fn what_was_given_up_may_land_later() {
     while entries.last().is_none_or(|entry: &bulkhead_log::Entry| entry.offset < last) {
         entries.extend(read(&mut reader, 1).await);
     }
-    // Once or, because it landed after all, twice; never after what came next.
     let values = values(&entries);
-    let copies = values.iter().filter(|value| *value == "given up").count();
-    println!("it landed {copies} times: {values:?}");
-    assert!(copies >= 1 && values.first().unwrap() == "before" && values.last().unwrap() == "after");
+    assert_eq!((values.first().unwrap().as_str(), values.last().unwrap().as_str()), ("before", "after"));
     assert!(entries.iter().any(|entry| entry.offset == repeated));
+    values.iter().filter(|value| *value == "given up").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
