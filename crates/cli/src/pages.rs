@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 53] = pages![
+pub const PAGES: [Page; 55] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -81,6 +81,8 @@ pub const PAGES: [Page; 53] = pages![
     "BH0216" "UNKNOWN",
     "BH0217" "NOT_RECALLED",
     "BH0218" "AUDIT_BEHIND",
+    "BH0219" "NEWER_RELEASE",
+    "BH0220" "LOG_SHORT",
 ];
 
 impl Page {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bulkhead_ledger::Ledger;
 use bulkhead_log::{Log, Partition, Topic, TopicSpec};
 use bulkhead_model::{Code, Directory, Nation, Quota, TenantId};
 use bulkhead_wire::status::Refusal;
@@ -16,7 +17,7 @@ use crate::Config;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::probation::Probation;
-use crate::submit::log_refusal;
+use crate::submit::{log_refusal, stands_still};
 
 /// What the door holds for one tenant.
 pub(crate) struct Compartment {
@@ -40,15 +41,20 @@ impl Compartment {
         }
     }
 
-    /// The partition of `in.<tenant>`, made if it is not there yet.
-    pub(crate) async fn inward(&self, log: &dyn Log) -> Result<&Partition, Refusal> {
+    /// The partition of `in.<tenant>`, made if nothing is known to have been in it: one that is gone is missed, and not
+    /// made anew.
+    pub(crate) async fn inward(&self, log: &dyn Log, ledger: &Ledger) -> Result<&Partition, Refusal> {
         let made = self.inward.get_or_try_init(|| async {
             let topic = Topic::new(&topics::inward(&self.tenant))?;
             let spec = TopicSpec { topic: topic.clone(), partitions: 1, compacted: false };
-            log.ensure(&[spec]).await?;
+            if ledger.in_goes_on_at(topic.as_str()) == 0 {
+                log.ensure(&[spec]).await?;
+            }
             Ok(topic.partition(0))
         });
-        made.await.map_err(|error| log_refusal(&error))
+        let to = made.await.map_err(|error| log_refusal(&error))?;
+        ledger.in_stands(to.topic.as_str()).map_err(|error| stands_still(&error))?;
+        Ok(to)
     }
 }
 

@@ -98,14 +98,14 @@ impl Shared {
         use bulkhead_log::Error;
         let name = topics::inward(tenant);
         let topic = Topic::new(&name).map_err(|error| log_refusal(&error))?;
-        match self.parts.log.bounds(&topic.partition(0)).await {
-            Ok(kept) => {
-                self.parts.ledger.in_decided(&name, kept.end).await.map_err(|error| ledger_refusal(&error))
-            }
-            // Nobody has sent anything yet.
-            Err(Error::UnknownTopic { .. } | Error::UnknownPartition { .. }) => Ok(()),
-            Err(error) => Err(log_refusal(&error)),
-        }
+        let end = match self.parts.log.bounds(&topic.partition(0)).await {
+            Ok(kept) => kept.end,
+            // Nobody has sent anything yet; or what was sent is gone, and then it is known up to where.
+            Err(Error::UnknownTopic { .. } | Error::UnknownPartition { .. }) => 0,
+            Err(error) => return Err(log_refusal(&error)),
+        };
+        let end = end.max(self.parts.ledger.in_goes_on_at(&name));
+        self.parts.ledger.in_decided(&name, end).await.map_err(|error| ledger_refusal(&error))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_ledger::Ledger;
 use bulkhead_log::Log;
-use bulkhead_model::{Cut, Cuts, Directory, Nation, Presence, Pulses, TenantId};
+use bulkhead_model::{Cut, Cuts, Directory, Nation, Presence, Pulses, TenantId, shard_of};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::MAX_MESSAGE;
 use bulkhead_wire::status::Refusal;
@@ -152,6 +152,16 @@ impl Shared {
             return Ok(());
         }
         Err(unsure(format!("node {} may not act now; send it to another", self.parts.node)))
+    }
+
+    /// Whether this node can read what was decided for a tenant: a newer release may have, or it may be gone.
+    pub(crate) fn check_knows(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        self.parts.ledger.events_stand(shard_of(tenant)).map_err(|error| {
+            unsure(format!(
+                "node {} does not know what was decided for {tenant}: {error}; send it to another",
+                self.parts.node
+            ))
+        })
     }
 
     /// Asked right before what cannot be taken back.

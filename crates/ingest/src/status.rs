@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use bulkhead_ledger::{AlertCode, AlertCount, Count, Error};
+use bulkhead_ledger::{AlertCode, AlertCount, Count, Error, Stop};
 use bulkhead_model::{Lane, Presence, SHARDS, State, TenantId};
 use bulkhead_wire::v1::{Alert, GetStatusResponse, NodeStatus, StateCount, TenantStatus};
-use bulkhead_wire::{state_to_wire, time_to_wire};
+use bulkhead_wire::{state_to_wire, time_to_wire, topics};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::caller::Viewer;
@@ -15,6 +15,8 @@ use crate::service::Shared;
 /// From when on an expiring certificate needs a person.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Where what does not go on at all stands among the alerts.
+const STOPPED: u8 = 0;
 /// Where a changed audit file stands among the alerts: beside a wide cut that nobody confirmed.
 const AUDIT: u8 = 0;
 
@@ -44,6 +46,12 @@ impl Shared {
             false => (vec![], vec![]),
         };
         alerts.extend(cut_status::alerts(&cuts));
+        for (partition, why) in self.parts.ledger.stops() {
+            let tenant = topics::sender_of(&partition);
+            if of_cuts || tenant.as_ref().is_some_and(&sees) {
+                alerts.push(of_stop(&partition, tenant.as_ref(), &why, &self.parts.node));
+            }
+        }
         if of_cuts {
             alerts.extend((self.parts.audits_behind)().into_iter().map(of_audit));
         }
@@ -169,6 +177,21 @@ fn of_referrals(count: &AlertCount) -> Alert {
         ),
     };
     Alert { code: count.code.as_str().to_owned(), subject, count: number, text }
+}
+
+/// What does not go on at this node.
+fn of_stop(partition: &str, tenant: Option<&TenantId>, why: &Stop, node: &str) -> (u8, Alert) {
+    let subject = tenant.map_or_else(|| node.to_owned(), ToString::to_string);
+    let what = match tenant {
+        Some(tenant) => format!("nothing that {tenant} sent goes on"),
+        None => format!("node {node} decides nothing by it"),
+    };
+    let do_this = match why {
+        Stop::Newer { .. } => "upgrade the nodes of this cell",
+        Stop::Short { .. } => "put the topic back as it was, and phone what was sent last through",
+    };
+    let text = format!("{partition}: {why}; {what}: {do_this}, `bulkhead explain {}`", why.code());
+    (STOPPED, Alert { code: why.code().to_owned(), subject, count: 1, text })
 }
 
 /// A node whose audit file is not what it was.

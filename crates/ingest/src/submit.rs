@@ -8,7 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bulkhead_log::{AppendFuture, Record};
+use bulkhead_ledger::Ledger;
+use bulkhead_log::{AppendFuture, Partition, Record, Topic};
 use bulkhead_model::{
     Admitted, Answer, Arrival, Code, Cuts, Directory, Known, NotAdmitted, Provenance, Reason, ReferralId,
     State, admit,
@@ -47,8 +48,15 @@ enum Begun {
     InLine(Box<Arrival>, BoxFuture<'static, CaseTurn>),
 }
 
+/// Where a record goes, and how far that was filled before.
+pub(crate) struct Inward {
+    topic: Topic,
+    from: u64,
+}
+
 /// A record on its way into the log.
 struct Appending {
+    inward: Inward,
     durable: AppendFuture,
     turn: Turn,
     case: Option<CaseTurn>,
@@ -100,6 +108,7 @@ impl Shared {
         case: Option<CaseTurn>,
     ) -> Result<Begun, Refusal> {
         self.check_ready()?;
+        self.check_knows(&arrival.tenant)?;
         let id = arrival.id();
         let turn = match self.recent.begin(id) {
             Ok(turn) => turn,
@@ -147,7 +156,7 @@ impl Shared {
         admitted: Admitted,
         provenance: Provenance,
     ) -> Result<Begun, Refusal> {
-        let to = compartment.inward(&*self.parts.log).await?;
+        let to = compartment.inward(&*self.parts.log, &self.parts.ledger).await?;
         let epoch = (self.parts.nation, self.cuts().position);
         let accepted = Accepted::new(&admitted, &self.parts.node, provenance.admitted_at, epoch);
         let fresh = Fresh {
@@ -165,8 +174,9 @@ impl Shared {
         if let Some(case) = &mut case {
             case.appending(fresh.id, fresh.envelope.attempt);
         }
+        let inward = Inward::of(to, &self.parts.ledger);
         let durable = self.parts.log.append(to, Record { key, value });
-        Ok(Begun::Appending(Box::new(Appending { durable, turn, case, provenance, fresh })))
+        Ok(Begun::Appending(Box::new(Appending { inward, durable, turn, case, provenance, fresh })))
     }
 
     async fn end(&self, compartment: &Compartment, mut begun: Result<Begun, Refusal>) -> SubmitAnswer {
@@ -246,14 +256,28 @@ impl Shared {
     }
 }
 
+impl Inward {
+    /// Asked right before the append.
+    pub(crate) fn of(to: &Partition, ledger: &Ledger) -> Self {
+        Self { topic: to.topic.clone(), from: ledger.in_goes_on_at(to.topic.as_str()) }
+    }
+
+    /// What lies where records were settled before is never read.
+    pub(crate) fn landed(&self, ledger: &Ledger, offset: u64) -> Result<(), Refusal> {
+        let landed = ledger.in_landed(self.topic.as_str(), self.from, offset);
+        landed.map_err(|error| stands_still(&error))
+    }
+}
+
 impl Appending {
     async fn end(self, shared: &Shared) -> SubmitAnswer {
-        let Self { durable, turn, mut case, mut provenance, mut fresh } = self;
+        let Self { inward, durable, turn, mut case, mut provenance, mut fresh } = self;
         let ended = durable.await;
         if let Some(case) = &mut case {
             case.ended(&ended);
         }
         let appended = ended.map_err(|error| log_refusal(&error))?;
+        inward.landed(&shared.parts.ledger, appended.offset)?;
         // It is durable, and goes its way by whoever may act; sent again, it is a repeat.
         shared.check_lease()?;
         provenance.accepted_at = Some(appended.at);
@@ -319,6 +343,11 @@ pub(crate) fn unsure(text: impl Into<String>) -> Refusal {
 /// The ledger does not answer.
 pub(crate) fn ledger_refusal(error: &bulkhead_ledger::Error) -> Refusal {
     Refusal::new(Code::NodeUnsure, error.to_string()).retry_after(Duration::from_secs(1))
+}
+
+/// The tenant's compartment does not go on until somebody has seen to it; what is sent again later keeps its id.
+pub(crate) fn stands_still(error: &bulkhead_ledger::Error) -> Refusal {
+    Refusal::new(Code::LogUnavailable, error.to_string()).retry_after(Duration::from_secs(5))
 }
 
 /// The log did not take a record, or nobody knows whether it did. Sent again, it keeps its id.

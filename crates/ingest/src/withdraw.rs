@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::compartment::Compartment;
 use crate::service::Shared;
-use crate::submit::{ledger_refusal, log_refusal};
+use crate::submit::{Inward, ledger_refusal, log_refusal};
 
 impl Shared {
     pub(crate) async fn withdraw(
@@ -22,6 +22,7 @@ impl Shared {
         request: WithdrawRequest,
     ) -> Result<WithdrawResponse, Refusal> {
         self.check_ready()?;
+        self.check_knows(&compartment.tenant)?;
         let message_id = MessageId::parse(&request.message_id).map_err(|error| {
             Refusal::new(Code::InvalidEnvelope, format!("message_id: {error}")).field("message_id")
         })?;
@@ -35,9 +36,12 @@ impl Shared {
         let tenant = compartment.tenant.clone();
         let value = In::Withdrawal(Withdrawal { id, tenant, message_id, up_to }).encode();
         let record = Record { key: Bytes::copy_from_slice(id.as_bytes()), value };
-        let to = compartment.inward(&*self.parts.log).await?;
+        let ledger = &self.parts.ledger;
+        let to = compartment.inward(&*self.parts.log, ledger).await?;
         self.check_lease()?;
-        self.parts.log.append(to, record).await.map_err(|error| log_refusal(&error))?;
+        let inward = Inward::of(to, ledger);
+        let appended = self.parts.log.append(to, record).await.map_err(|error| log_refusal(&error))?;
+        inward.landed(ledger, appended.offset)?;
         if let Some(doubt) = self.cases.doubt(&compartment.tenant, &id)
             && doubt.attempt <= up_to
         {

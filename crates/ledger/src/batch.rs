@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bulkhead_log::Entry;
 use bulkhead_model::{ClaimBook, Event, Lane, Lifecycle, Nation, Place, ReferralId, TenantId, Verdict};
-use bulkhead_wire::{Author, EventRecord, ReadEvent};
+use bulkhead_wire::{Author, EventRecord, ReadEvent, Unreadable};
+use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
@@ -69,18 +70,30 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Reads one entry. What cannot be read is passed over.
+    /// Whether that partition is read no further: a newer release wrote what comes next in it.
+    pub(crate) fn stands(&self, partition: u32) -> bool {
+        self.news.newer.contains_key(&partition)
+    }
+
+    /// Reads one entry. What cannot be read is passed over, but for what a newer release wrote.
     pub(crate) fn read(&mut self, entry: &Entry) -> Result<(), Error> {
         let (partition, offset) = (entry.partition.number, entry.offset);
-        self.news.read.insert(partition, offset + 1);
         let bytes = &entry.record.value;
-        let Ok(ReadEvent { author, record }) = ReadEvent::decode(bytes.clone()) else {
+        let read = ReadEvent::decode(bytes.clone());
+        if let Err(Unreadable::Newer(_)) = read
+            && self.may_count(partition, bytes)
+        {
+            self.news.newer.insert(partition, offset);
+            return Ok(());
+        }
+        self.news.read.insert(partition, offset + 1);
+        let Ok(ReadEvent { author, record }) = read else {
             metrics::counter!("bulkhead_ledger_unreadable_events_total", "nation" => self.nation.as_str())
                 .increment(1);
             tracing::warn!(at = %entry.pointer(), "an event cannot be read and is passed over");
             return Ok(());
         };
-        let stands = self.stands(partition, &author, &record);
+        let stands = self.is_allowed(partition, &author, &record);
         let store =
             |id: Option<&ReferralId>| store_event(self.transaction, (partition, offset), id, stands, bytes);
         match record {
@@ -119,8 +132,18 @@ impl<'a> Batch<'a> {
         self.news.verdicts.push((at, verdict));
     }
 
+    /// Whether an event of a newer release may count: an older claim than the one in force makes any event void.
+    fn may_count(&self, partition: u32, bytes: &Bytes) -> bool {
+        let (Ok(Author { claim, .. }), Some(book)) =
+            (Author::decode(bytes.clone()), self.books.get(partition as usize))
+        else {
+            return false;
+        };
+        claim.shard == partition && (book.counts(&claim) || claim.number > book.current().0)
+    }
+
     /// Whether the claims of its partition allow this event.
-    fn stands(&mut self, partition: u32, author: &Author, record: &EventRecord) -> bool {
+    fn is_allowed(&mut self, partition: u32, author: &Author, record: &EventRecord) -> bool {
         let Some(book) = self.books.get_mut(partition as usize) else { return false };
         if author.claim.shard != partition {
             return false;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use bulkhead_log as log;
 use bulkhead_model::{Fault, Nation, ReferralId};
 
+use crate::Stop;
+
 /// Why the ledger does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -26,6 +28,14 @@ pub enum Error {
         cause: String,
         /// The file is damaged, moved or not a ledger: it must be made again.
         damaged: bool,
+    },
+    /// What is asked of lies in a partition that does not go on at this node.
+    #[error("{partition} does not go on at this node: {why}")]
+    Stands {
+        /// Which.
+        partition: String,
+        /// Why.
+        why: Stop,
     },
     /// Another file, or none, lies where the ledger's was.
     #[error("ledger file {} is gone", path.display())]
@@ -114,7 +124,11 @@ impl Error {
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Rebuilding | Error::Stopped | Error::Gone { .. } | Error::Log(_) => Fault::Unavailable,
+            Error::Rebuilding
+            | Error::Stopped
+            | Error::Stands { .. }
+            | Error::Gone { .. }
+            | Error::Log(_) => Fault::Unavailable,
             Error::Store { .. } | Error::File { .. } | Error::Event { .. } | Error::Unfit { .. } => {
                 Fault::Internal
             }

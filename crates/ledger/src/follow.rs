@@ -1,20 +1,20 @@
 //! Following the events: read, apply, make known; and making the file again when it is gone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bulkhead_log as log;
-use bulkhead_log::{Log, Reader, ReaderLimits, Start, Topic};
+use bulkhead_log::{Log, Reader, ReaderLimits, Start, Topic, TopicSpec};
 use bulkhead_model::SHARDS;
 use futures::future::try_join_all;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::published::{CHANGES, News, Published, Told, Woken};
 use crate::writer::Writer;
-use crate::{Config, Error};
+use crate::{Config, Error, Stop};
 
 /// How often the file is looked for.
 const CHECK: Duration = Duration::from_secs(1);
@@ -65,34 +65,74 @@ impl Follower {
         let mut drain = pin!(drain);
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut reader = self.reader().await?;
+        let mut reader: Option<Box<dyn Reader>> = None;
         self.say_from_where();
         loop {
             // All branches are safe to cancel: a reader's `next` that is dropped has read nothing.
-            let done = tokio::select! {
-                () = &mut drain => return Ok(()),
-                _ = check.tick() => self.check(),
-                entries = reader.next() => match entries {
-                    Ok(entries) => self.apply(entries).await,
-                    Err(error) => Err(error.into()),
+            let done = match &mut reader {
+                None => tokio::select! {
+                    () = &mut drain => return Ok(()),
+                    opened = self.log.reader(self.starts(), BATCH) => match opened {
+                        Ok(opened) => {
+                            reader = Some(opened);
+                            Ok(())
+                        }
+                        Err(error) => Err(error.into()),
+                    },
+                },
+                Some(reader) => tokio::select! {
+                    () = &mut drain => return Ok(()),
+                    _ = check.tick() => self.check(),
+                    entries = reader.next() => match entries {
+                        Ok(entries) => self.apply(entries).await,
+                        Err(error) => Err(error.into()),
+                    },
                 },
             };
             if let Err(error) = done {
-                self.remake(error).await?;
-                reader = self.reader().await?;
+                reader = None;
+                // What is begun and dropped is not gone on with.
+                tokio::select! {
+                    () = &mut drain => return Ok(()),
+                    mended = self.mend(error) => mended?,
+                }
             }
         }
     }
 
-    /// A reader from where the file stopped.
-    async fn reader(&mut self) -> Result<Box<dyn Reader>, Error> {
-        match self.log.reader(self.starts(), BATCH).await {
-            Err(error @ log::Error::PastEnd { .. }) => {
-                self.remake(error.into()).await?;
-                Ok(self.log.reader(self.starts(), BATCH).await?)
+    async fn mend(&mut self, error: Error) -> Result<(), Error> {
+        let found = match &error {
+            Error::Log(log::Error::PastEnd { end, .. }) => Some(*end),
+            Error::Log(log::Error::UnknownTopic { .. } | log::Error::UnknownPartition { .. }) => None,
+            _ => return self.remake(error).await,
+        };
+        tracing::error!(
+            %error, path = %self.config.path.display(),
+            "the log has less than this ledger has read of it: this node decides nothing until it has it again, or \
+             somebody removes the ledger to have it made of what is left (BH0220)"
+        );
+        let known = self.starts().iter().map(|start| start.offset).max().unwrap_or_default();
+        self.published.stop_at(self.topic.as_str(), Stop::Short { known, found });
+        (0..SHARDS).for_each(|partition| self.published.end(partition));
+        while !has_all(self.log.as_ref(), self.starts()).await {
+            if self.writer.as_ref().is_none_or(Writer::is_gone) {
+                self.published.forget();
+                self.goes_on();
+                ensure(self.log.as_ref(), &self.topic).await?;
+                return self.remake(Error::Gone { path: self.config.path.clone() }).await;
             }
-            reader => Ok(reader?),
+            sleep(CHECK).await;
         }
+        self.goes_on();
+        Ok(())
+    }
+
+    fn goes_on(&self) {
+        self.published.go_on(self.topic.as_str());
+        let reads_on =
+            |partition: &u32| self.published.stop_of(&self.topic.partition(*partition).to_string()).is_none();
+        (0..SHARDS).filter(reads_on).for_each(|partition| self.published.begin(partition));
+        tracing::warn!("the events are read on");
     }
 
     fn starts(&self) -> Vec<Start> {
@@ -134,6 +174,7 @@ impl Follower {
         .await?;
         self.writer = Some(writer);
         let news = news?;
+        self.stop_at(&news.newer);
         match &mut self.rebuild {
             None => self.published.tell(news),
             Some(rebuild) => rebuild.keep(news),
@@ -141,10 +182,27 @@ impl Follower {
         self.finish()
     }
 
+    /// What a newer release wrote is not passed over: nobody here decides by what came before it.
+    fn stop_at(&self, newer: &BTreeMap<u32, u64>) {
+        for (partition, offset) in newer {
+            let at = self.topic.partition(*partition);
+            if self.published.stop_at(&at.to_string(), Stop::Newer { offset: *offset }) {
+                tracing::error!(
+                    at = %at.at(*offset),
+                    "a newer release wrote an event that this one cannot read: this node decides nothing for its \
+                     shard until it is upgraded (BH0219)"
+                );
+            }
+            self.published.end(*partition);
+        }
+    }
+
     /// A file that was made again and is whole is queried from now on.
     fn finish(&mut self) -> Result<(), Error> {
         let Some(writer) = &self.writer else { return Ok(()) };
-        let whole = |rebuild: &mut Rebuild| reached(writer.positions(), &rebuild.ends);
+        let whole = |rebuild: &mut Rebuild| {
+            (0..).zip(&rebuild.ends).all(|(partition, end)| writer.has_reached(partition, *end))
+        };
         if let Some(Rebuild { changes, woken, .. }) = self.rebuild.take_if(whole) {
             self.published.adopt(writer.store()?, writer.positions(), writer.settled());
             tracing::info!("the ledger is whole again");
@@ -166,7 +224,6 @@ impl Follower {
         match loss {
             Loss::File => {}
             Loss::Content => self.published.withdraw(),
-            Loss::Log => self.published.forget(),
         }
         let (former, config) = (self.writer.take(), self.config.clone());
         let writer = blocking(move || {
@@ -192,8 +249,6 @@ enum Loss {
     File,
     /// It cannot be read or written.
     Content,
-    /// It is of another log.
-    Log,
 }
 
 impl Loss {
@@ -203,8 +258,8 @@ impl Loss {
             Error::Rebuilding | Error::Event { .. } | Error::Store { damaged: true, .. } => {
                 Some(Loss::Content)
             }
-            Error::Log(log::Error::PastEnd { .. }) => Some(Loss::Log),
             Error::Stopped
+            | Error::Stands { .. }
             | Error::Store { .. }
             | Error::File { .. }
             | Error::Unfit { .. }
@@ -235,6 +290,22 @@ impl Drop for Stopping {
     }
 }
 
+/// Makes the topic of events if it does not exist.
+pub(crate) async fn ensure(log: &dyn Log, topic: &Topic) -> Result<(), Error> {
+    let spec = TopicSpec { topic: topic.clone(), partitions: SHARDS, compacted: false };
+    Ok(log.ensure(&[spec]).await?)
+}
+
+/// Whether the log has what was read of it up to these places.
+async fn has_all(log: &dyn Log, read: Vec<Start>) -> bool {
+    for Start { partition, offset } in read {
+        if !log.bounds(&partition).await.is_ok_and(|bounds| bounds.end >= offset) {
+            return false;
+        }
+    }
+    true
+}
+
 /// How far each partition must be read until all is known that lies in the log now.
 pub(crate) async fn ends(log: &dyn Log, topic: &Topic) -> Result<Vec<u64>, Error> {
     let end = async |number| {
@@ -243,10 +314,6 @@ pub(crate) async fn ends(log: &dyn Log, topic: &Topic) -> Result<Vec<u64>, Error
         Ok(if bounds.is_empty() { 0 } else { bounds.end })
     };
     try_join_all((0..SHARDS).map(end)).await
-}
-
-fn reached(positions: &[u64], ends: &[u64]) -> bool {
-    positions.iter().zip(ends).all(|(position, end)| position >= end)
 }
 
 /// Runs what waits for the disk where it holds up nobody.

@@ -5,18 +5,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bulkhead_log::{Log, Pointer, Topic, TopicSpec};
+use bulkhead_log as log;
+use bulkhead_log::{Log, Pointer, Topic};
 use bulkhead_model::{CaseKey, CutId, Lane, Nation, ReferralId, SHARDS, State, TenantId, Verdict};
 use bulkhead_wire::topics;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 
-use crate::follow::{Follower, blocking, ends};
+use crate::follow::{Follower, blocking, ends, ensure};
 use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, AsideCount, Change, Count, Error, Filter, Listed, Row, Step, Touched, Waiting, account,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Listed, Row, Step, Stop, Touched, Waiting, account,
     arrival, aside, query, store, waiting,
 };
 
@@ -42,19 +43,18 @@ pub struct Ledger {
     published: Arc<Published>,
     log: Arc<dyn Log>,
     topic: Topic,
+    nation: Nation,
 }
 
 impl Ledger {
     /// Opens the ledger, or makes it. A file that is damaged, of another version or another nation is made again.
-    /// The events topic is made too if it does not exist. Nothing is read from the log until the follower runs, but to
+    /// The events topic is made too if it does not exist and nothing was read of it. Nothing is read from the log until the follower runs, but to
     /// see whether a copy of another node's ledger, made by [`crate::copy`], is of this log.
     ///
     /// # Errors
     /// When the file cannot be made, a copy is not of this cell or not whole, or the log does not answer.
     pub async fn open(config: Config, log: Arc<dyn Log>) -> Result<(Ledger, Follower), Error> {
         let topic = Topic::new(&topics::events(config.nation))?;
-        let spec = TopicSpec { topic: topic.clone(), partitions: SHARDS, compacted: false };
-        log.ensure(&[spec]).await?;
         arrival::take_up(&config, log.as_ref(), &topic).await?;
         let opening = config.clone();
         let (writer, store) = blocking(move || {
@@ -63,9 +63,18 @@ impl Ledger {
             Ok::<_, Error>((writer, store))
         })
         .await??;
+        if writer.positions().iter().all(|position| *position == 0) {
+            // One that is gone is missed, and not made anew.
+            ensure(log.as_ref(), &topic).await?;
+        }
         let published = Arc::new(Published::new());
         published.adopt(store, writer.positions(), writer.settled());
-        let ledger = Ledger { published: published.clone(), log: log.clone(), topic: topic.clone() };
+        let ledger = Ledger {
+            published: published.clone(),
+            log: log.clone(),
+            topic: topic.clone(),
+            nation: config.nation,
+        };
         Ok((ledger, Follower::new(config, log, topic, published, writer)))
     }
 
@@ -365,7 +374,7 @@ impl Ledger {
         if at.partition.topic != self.topic || at.partition.number >= SHARDS {
             return Ok(Verdict::Void("it is not of these events".into()));
         }
-        self.published.read_up_to(at.partition.number, at.offset + 1).await?;
+        self.read_up_to(at.partition.number, at.offset + 1).await?;
         let store = self.published.some_store().await?;
         if let Some(verdict) = self.published.verdict(at.partition.number, at.offset) {
             return Ok(verdict);
@@ -380,15 +389,124 @@ impl Ledger {
         self.read("reading a claim", |connection| query::claim(connection, shard))
     }
 
-    /// Waits until everything that lay in events at the time of the call has been read.
+    /// Waits until everything that lay in events at the time of the call has been read, but for what a newer release
+    /// wrote and what lies behind it.
     ///
     /// # Errors
     /// [`Error::Stopped`] when the follower ends, or the log's own.
     pub async fn caught_up(&self) -> Result<(), Error> {
-        for (partition, end) in (0..).zip(ends(self.log.as_ref(), &self.topic).await?) {
-            self.published.read_up_to(partition, end).await?;
+        let ends = match ends(self.log.as_ref(), &self.topic).await {
+            Err(Error::Log(log::Error::UnknownTopic { .. } | log::Error::UnknownPartition { .. })) => {
+                let known = self.published.read().into_iter().max().unwrap_or_default();
+                let (partition, why) = (self.topic.to_string(), Stop::Short { known, found: None });
+                return Err(Error::Stands { partition, why });
+            }
+            ends => ends?,
+        };
+        for (partition, end) in (0..).zip(ends) {
+            match self.read_up_to(partition, end).await {
+                Ok(()) => {}
+                Err(Error::Stands { .. }) if self.lost().is_none() => {}
+                Err(error) => return Err(error),
+            }
         }
         self.published.some_store().await.map(|_| ())
+    }
+
+    /// Whether a newer release wrote an event of that shard that this one cannot read: where. What the ledger says of
+    /// the shard is what was before it, so nobody here may decide for the shard.
+    pub fn newer_of(&self, shard: u32) -> Option<u64> {
+        match self.published.stop_of(&self.topic.partition(shard).to_string()) {
+            Some(Stop::Newer { offset }) => Some(offset),
+            Some(Stop::Short { .. }) | None => None,
+        }
+    }
+
+    /// Whether events of that shard are read no further here.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn events_stand(&self, shard: u32) -> Result<(), Error> {
+        let both = [self.topic.to_string(), self.topic.partition(shard).to_string()];
+        let stopped = both.into_iter().find_map(|name| Some((self.published.stop_of(&name)?, name)));
+        match stopped {
+            Some((why, partition)) => Err(Error::Stands { partition, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the log has less of the events than this ledger has read: until it has it again, nothing that the ledger
+    /// says may be decided by.
+    pub fn lost(&self) -> Option<Stop> {
+        self.published.stop_of(self.topic.as_str())
+    }
+
+    /// Where that `in` topic goes on at least, by all that is known of it: what its events settle, and what this
+    /// process has read of it or appended to it. A record that is appended after the call lies there or further on,
+    /// unless the log has lost some.
+    pub fn in_goes_on_at(&self, topic: &str) -> u64 {
+        self.published.goes_on_at(topic)
+    }
+
+    /// Records of that `in` topic were read or appended by this process, up to there.
+    pub fn in_seen(&self, topic: &str, up_to: u64) {
+        self.published.see(topic, up_to);
+    }
+
+    /// An append to that `in` topic has ended up at that offset, and before it the topic went on at `from` at least.
+    ///
+    /// # Errors
+    /// When it lies before that: the log has lost records, what lies there counts as settled, and the topic is stopped.
+    pub fn in_landed(&self, topic: &str, from: u64, offset: u64) -> Result<(), Error> {
+        if offset >= from {
+            self.published.see(topic, offset + 1);
+            return Ok(());
+        }
+        self.in_stops(topic, Stop::Short { known: from, found: Some(offset) });
+        self.in_stands(topic)
+    }
+
+    /// That `in` topic does not go on at this node.
+    pub fn in_stops(&self, topic: &str, why: Stop) {
+        let partition = format!("{topic}/0");
+        if self.published.stop_at(&partition, why.clone()) {
+            let nation = self.nation.as_str();
+            metrics::counter!("bulkhead_compartments_stopped_total", "nation" => nation).increment(1);
+            tracing::error!(%partition, %why, "this compartment is stopped until somebody has seen to it");
+        }
+    }
+
+    /// That `in` topic goes on again.
+    pub fn in_goes_on(&self, topic: &str) {
+        let partition = format!("{topic}/0");
+        if self.published.go_on(&partition) {
+            tracing::warn!(%partition, "this compartment goes on");
+        }
+    }
+
+    /// This node routes that `in` topic no more: where a newer release has written something is another's to know.
+    pub fn in_is_left(&self, topic: &str) {
+        let partition = format!("{topic}/0");
+        if let Some(Stop::Newer { .. }) = self.published.stop_of(&partition) {
+            self.published.go_on(&partition);
+        }
+    }
+
+    /// Whether that `in` topic is stopped here.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn in_stands(&self, topic: &str) -> Result<(), Error> {
+        let partition = format!("{topic}/0");
+        match self.published.stop_of(&partition) {
+            Some(why) => Err(Error::Stands { partition, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// All that does not go on at this node, by partition.
+    pub fn stops(&self) -> Vec<(String, Stop)> {
+        self.published.stops()
     }
 
     /// What changes from now on, each after it can be queried. A receiver that is 8192 behind is told that it lags,
@@ -411,6 +529,16 @@ impl Ledger {
     /// Woken when that nation may have to be told something. For one waiter at a time.
     pub fn reports(&self, nation: Nation) -> Arc<Notify> {
         self.published.reports(nation).clone()
+    }
+
+    async fn read_up_to(&self, partition: u32, until: u64) -> Result<(), Error> {
+        match self.published.read_up_to(partition, until).await {
+            Err(Error::Stopped) => {
+                self.events_stand(partition)?;
+                Err(Error::Stopped)
+            }
+            read => read,
+        }
     }
 
     fn read<T>(

@@ -31,6 +31,11 @@ impl Intervals {
         self.0.first_key_value().filter(|(start, _)| **start == 0).map_or(0, |(_, &end)| end)
     }
 
+    /// The lowest offset beyond all that it holds.
+    pub(crate) fn end(&self) -> u64 {
+        self.0.last_key_value().map_or(0, |(_, &end)| end)
+    }
+
     /// How many offsets of that range it does not hold.
     pub(crate) fn missing_in(&self, range: &Range<u64>) -> u64 {
         let held = |run: Range<u64>| run.end.min(range.end).saturating_sub(run.start.max(range.start));
@@ -56,6 +61,7 @@ mod tests {
         settled.add(5..6);
         settled.add(1..2);
         assert_eq!((settled.first_missing(), settled.contains(1), settled.contains(2)), (0, true, false));
+        assert_eq!((settled.end(), Intervals::default().end()), (6, 0));
         settled.add(0..1);
         assert_eq!(settled.first_missing(), 2);
         settled.add(2..5);

@@ -29,6 +29,7 @@ mod recent;
 mod row;
 mod schema;
 mod show;
+mod stops;
 mod store;
 mod unsettled;
 mod waiting;
@@ -47,3 +48,4 @@ pub use row::{
     AlertCode, AlertCount, AsideCount, Change, Count, Filter, Listed, Row, Step, Touched, Waiting,
 };
 pub use show::referral_to_wire;
+pub use stops::Stop;

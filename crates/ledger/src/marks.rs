@@ -23,12 +23,16 @@ pub(crate) struct Marks {
 struct Topic {
     settled: Intervals,
     mark: Mark,
+    /// Where it goes on at least, by what this process has seen of it.
+    seen: u64,
 }
 
 /// A number that rises, and those who wait for it to reach something.
 #[derive(Debug, Default)]
 struct Mark {
     at: u64,
+    /// It rises no more: nobody waits for what lies beyond.
+    ends: bool,
     waiting: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
 }
 
@@ -45,6 +49,32 @@ impl Marks {
         if let Some(mark) = self.partitions.get_mut(partition as usize) {
             mark.reach(at);
         }
+    }
+
+    /// That partition of events is not read on.
+    pub(crate) fn end(&mut self, partition: u32) {
+        if let Some(mark) = self.partitions.get_mut(partition as usize) {
+            mark.ends = true;
+            mark.waiting.clear();
+        }
+    }
+
+    /// That partition of events is read on.
+    pub(crate) fn begin(&mut self, partition: u32) {
+        if let Some(mark) = self.partitions.get_mut(partition as usize) {
+            mark.ends = false;
+        }
+    }
+
+    /// Records of that `in` topic were there, up to there.
+    pub(crate) fn see(&mut self, topic: &str, up_to: u64) {
+        let topic = self.topic(topic);
+        topic.seen = topic.seen.max(up_to);
+    }
+
+    /// Where that `in` topic goes on at least, by all that is known of it.
+    pub(crate) fn goes_on_at(&self, topic: &str) -> u64 {
+        self.topics.get(topic).map_or(0, |topic| topic.seen.max(topic.settled.end()))
     }
 
     /// These records of an `in` topic need nothing more.
@@ -89,9 +119,9 @@ impl Marks {
 
     /// Nothing is known any more; who waits goes on waiting.
     pub(crate) fn forget(&mut self) {
-        self.partitions.iter_mut().for_each(|mark| mark.at = 0);
+        self.partitions.iter_mut().for_each(|mark| (mark.at, mark.ends) = (0, false));
         for topic in self.topics.values_mut() {
-            (topic.settled, topic.mark.at) = (Intervals::default(), 0);
+            (topic.settled, topic.mark.at, topic.seen) = (Intervals::default(), 0, 0);
         }
     }
 
@@ -120,7 +150,7 @@ impl Mark {
     fn wait(&mut self, until: u64, stopped: bool) -> Option<Reached> {
         (until > self.at).then(|| {
             let (sender, reached) = oneshot::channel();
-            if !stopped {
+            if !stopped && !self.ends {
                 let waiting = self.waiting.entry(until).or_default();
                 // Those who gave up make room.
                 waiting.retain(|waiter| !waiter.is_closed());

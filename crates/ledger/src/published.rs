@@ -11,8 +11,9 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::intervals::Intervals;
 use crate::marks::{Marks, Reached};
 use crate::recent::Recent;
+use crate::stops::Stops;
 use crate::store::Store;
-use crate::{Change, Error};
+use crate::{Change, Error, Stop};
 
 /// How many changes a receiver may be behind.
 pub(crate) const CHANGES: usize = 8192;
@@ -52,6 +53,8 @@ pub(crate) struct News {
     pub(crate) verdicts: Vec<((u32, u64), Verdict)>,
     /// Records of `in` that need nothing more.
     pub(crate) settled: Vec<(String, u64)>,
+    /// Where a newer release wrote what this one cannot read, by partition.
+    pub(crate) newer: BTreeMap<u32, u64>,
     /// What changed.
     pub(crate) changes: Vec<Told>,
     /// Who is to be woken.
@@ -70,6 +73,7 @@ pub(crate) struct Published {
     /// One a nation: each is told by a courier of its own.
     reports: [Arc<Notify>; Nation::ALL.len()],
     damaged: AtomicBool,
+    stops: Mutex<Stops>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,6 +100,7 @@ impl Published {
             borders: Default::default(),
             reports: Default::default(),
             damaged: AtomicBool::new(false),
+            stops: Mutex::default(),
         }
     }
 
@@ -127,7 +132,7 @@ impl Published {
         self.store.send_replace(None);
     }
 
-    /// Nor is anything known any more: the log is another one.
+    /// Nor is anything known any more: the log is another one, or not what it was.
     pub(crate) fn forget(&self) {
         self.withdraw();
         *lock(&self.verdicts) = Recent::new(VERDICTS);
@@ -177,6 +182,46 @@ impl Published {
     pub(crate) async fn read_up_to(&self, partition: u32, until: u64) -> Result<(), Error> {
         let reached = lock(&self.marks).wait_read(partition, until);
         wait(reached).await
+    }
+
+    /// Nobody waits any more for what lies further on in that partition of events.
+    pub(crate) fn end(&self, partition: u32) {
+        lock(&self.marks).end(partition);
+    }
+
+    /// Events of that partition come again.
+    pub(crate) fn begin(&self, partition: u32) {
+        lock(&self.marks).begin(partition);
+    }
+
+    /// Records of that `in` topic were there, up to there.
+    pub(crate) fn see(&self, topic: &str, up_to: u64) {
+        lock(&self.marks).see(topic, up_to);
+    }
+
+    /// Where that `in` topic goes on at least.
+    pub(crate) fn goes_on_at(&self, topic: &str) -> u64 {
+        lock(&self.marks).goes_on_at(topic)
+    }
+
+    /// That partition does not go on at this node. True when that is news.
+    pub(crate) fn stop_at(&self, partition: &str, why: Stop) -> bool {
+        lock(&self.stops).stop(partition, why)
+    }
+
+    /// It goes on again. True when it was stopped.
+    pub(crate) fn go_on(&self, partition: &str) -> bool {
+        lock(&self.stops).go_on(partition)
+    }
+
+    /// Why it does not go on.
+    pub(crate) fn stop_of(&self, partition: &str) -> Option<Stop> {
+        lock(&self.stops).of(partition).cloned()
+    }
+
+    /// All that does not go on.
+    pub(crate) fn stops(&self) -> Vec<(String, Stop)> {
+        lock(&self.stops).all()
     }
 
     /// Waits until everything of that `in` topic before there is settled.

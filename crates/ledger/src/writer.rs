@@ -5,7 +5,7 @@
 //! ```
 //! After an error the writer is not used again: what it holds in memory may be ahead of its file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub(crate) struct Writer {
     positions: Vec<u64>,
     /// What is settled of each `in` topic.
     settled: HashMap<String, Intervals>,
+    /// Partitions that are read no further: a newer release wrote what comes next.
+    newer: BTreeSet<u32>,
     lives: Arc<Lives>,
     unsettled: Arc<Unsettled>,
 }
@@ -95,6 +97,7 @@ impl Writer {
             books,
             positions,
             settled,
+            newer: BTreeSet::new(),
             lives: Arc::new(Lives::new()),
             unsettled: Arc::new(unsettled),
         })
@@ -115,6 +118,12 @@ impl Writer {
         &self.positions
     }
 
+    /// Whether that partition has been read up to there, or as far as this release can.
+    pub(crate) fn has_reached(&self, partition: u32, end: u64) -> bool {
+        let position = self.positions.get(partition as usize).copied().unwrap_or_default();
+        position >= end || self.newer.contains(&partition)
+    }
+
     /// What is settled of each `in` topic.
     pub(crate) fn settled(&self) -> &HashMap<String, Intervals> {
         &self.settled
@@ -126,7 +135,9 @@ impl Writer {
         let mut batch = Batch::new(&transaction, self.nation, &mut self.books, &self.lives);
         for entry in entries {
             // A reader that was started anew may bring again what was applied.
-            if entry.offset >= self.positions[entry.partition.number as usize] {
+            let partition = entry.partition.number;
+            let is_next = entry.offset >= self.positions[partition as usize];
+            if is_next && !self.newer.contains(&partition) && !batch.stands(partition) {
                 batch.read(entry)?;
             }
         }
@@ -138,6 +149,7 @@ impl Writer {
             self.positions[*partition as usize] = *next;
         }
         transaction.commit().map_err(failed("committing a batch"))?;
+        self.newer.extend(news.newer.keys());
         self.lives.put(lives, &lanes);
         self.unsettled.add(unsettled);
         metrics::counter!("bulkhead_ledger_events_total", "nation" => self.nation.as_str())

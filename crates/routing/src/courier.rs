@@ -28,6 +28,7 @@ use tonic::{Status, Streaming};
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::Error;
+use crate::bytes_of;
 use crate::config::FarCell;
 use crate::gate::aside;
 use crate::journal::Decided;
@@ -320,7 +321,7 @@ struct Leg {
 impl Leg {
     async fn run(self, bytes: Option<Bytes>) -> Result<Ended, Error> {
         let id = self.waiting.id;
-        let Some(Ok(out)) = bytes.map(Out::decode) else { return self.park().await };
+        let Ok(out) = bytes_of::out(bytes, &self.waiting.row) else { return self.park().await };
         let span = info_span!("carry", referral = %id, to = %self.to);
         if let Some(traceparent) = &out.accepted.envelope.traceparent {
             telemetry::adopt(traceparent, &span);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::Error;
+use crate::bytes_of;
 use crate::fallback::taking_over;
 use crate::gate::provenance_of;
 use crate::journal::Decided;
@@ -121,7 +122,7 @@ async fn routed(shared: &Shared, row: &Row, place: &Place) -> Result<Accepted, E
     let found = shared.parts.log.read_at(&[Pointer { partition, offset: place.offset }]).await?;
     let record = found.into_iter().next().flatten().map(|entry| Out::decode(entry.record.value));
     match record {
-        Some(Ok(out)) => Ok(out.accepted),
-        Some(Err(_)) | None => Err(Error::BytesMissing { id: row.id }),
+        Some(Ok(out)) if bytes_of::is_of(&out.accepted, row) => Ok(out.accepted),
+        Some(_) | None => Err(Error::BytesMissing { id: row.id }),
     }
 }

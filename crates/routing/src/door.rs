@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulkhead_log::{Record, Topic};
-use bulkhead_model::{Answer, Code, Digest, Nation, ReferralId, State, TenantId};
+use bulkhead_model::{Answer, Code, Digest, Nation, ReferralId, State, TenantId, shard_of};
 use bulkhead_process::lease::Stale;
 use bulkhead_transport::Identity;
 use bulkhead_wire::record::{Carried, In, Report};
@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::Error;
 use crate::layers::Layer;
 use crate::owner::Shared;
 
@@ -195,13 +196,23 @@ impl DoorService {
         tenant: &TenantId,
         id: ReferralId,
         record: &In,
-    ) -> BoxFuture<'static, Result<(), bulkhead_log::Error>> {
+    ) -> BoxFuture<'static, Result<(), Error>> {
         let record = Record { key: Bytes::copy_from_slice(id.as_bytes()), value: record.encode() };
-        match Topic::new(&topics::inward(tenant)) {
-            Ok(topic) => {
-                let appended = self.shared.parts.log.append(&topic.partition(0), record);
-                async move { appended.await.map(|_| ()) }.boxed()
+        let ledger = self.shared.parts.ledger.clone();
+        let enqueue = || {
+            ledger.events_stand(shard_of(tenant))?;
+            let topic = Topic::new(&topics::inward(tenant))?;
+            ledger.in_stands(topic.as_str())?;
+            let from = ledger.in_goes_on_at(topic.as_str());
+            let appended = self.shared.parts.log.append(&topic.partition(0), record);
+            Ok((topic, from, appended))
+        };
+        match enqueue() {
+            Ok((topic, from, appended)) => async move {
+                let offset = appended.await?.offset;
+                Ok(ledger.in_landed(topic.as_str(), from, offset)?)
             }
+            .boxed(),
             Err(error) => futures::future::ready(Err(error)).boxed(),
         }
     }

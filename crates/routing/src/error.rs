@@ -35,13 +35,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The log does not answer now, and may again.
+    /// The log does not answer now, or lacks what was read of it, and may have it again.
     pub(crate) fn is_passing(&self) -> bool {
         use bulkhead_ledger::Error as Ledger;
         use bulkhead_log::Error as Log;
         matches!(
             self,
-            Error::Log(Log::Unreachable { .. }) | Error::Ledger(Ledger::Log(Log::Unreachable { .. }))
+            Error::Log(Log::Unreachable { .. })
+                | Error::Ledger(Ledger::Log(Log::Unreachable { .. }) | Ledger::Stands { .. })
         )
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, info_span};
 
 use crate::Error;
+use crate::bytes_of;
 use crate::fallback::diversion;
 use crate::gate::aside;
 use crate::journal::Decided;
@@ -44,16 +45,9 @@ pub(crate) struct Flight {
 impl Flight {
     /// Hands over the bytes that the event names.
     pub(crate) async fn run(self, bytes: Option<Bytes>) -> Result<Handed, Error> {
-        let out = match bytes.map(Out::decode) {
-            Some(Ok(out)) => out,
-            Some(Err(unreadable)) => {
-                return self.park(Reason::new(Code::Unreadable, unreadable.to_string())).await;
-            }
-            None => {
-                return self
-                    .park(Reason::new(Code::Unreadable, "its bytes are not where its event says"))
-                    .await;
-            }
+        let out = match bytes_of::out(bytes, &self.waiting.row) {
+            Ok(out) => out,
+            Err(why) => return self.park(Reason::new(Code::Unreadable, why)).await,
         };
         let span = info_span!("deliver", referral = %self.waiting.id, to = %self.to, attempt = self.attempt);
         if let Some(traceparent) = &out.accepted.envelope.traceparent {

@@ -10,7 +10,6 @@ use bulkhead_ledger::Ledger;
 use bulkhead_log::{AppendFuture, Log, Pointer, Record, Topic};
 use bulkhead_model::{Claim, Event, Nation, Numbered, Place, ReferralId, TenantId, Verdict, shard_of};
 use bulkhead_process::Lease;
-use bulkhead_process::lease::Stale;
 use bulkhead_wire::{Author, EventRecord, Facts, ReadEvent, topics};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -44,10 +43,11 @@ impl Decided {
     }
 }
 
-/// An event that was enqueued; it is durable when `durable` answers. Without the lease it was not enqueued.
+/// An event that was enqueued; it is durable when `durable` answers. Without the lease, or where the ledger knows no further, it was
+/// not enqueued.
 pub(crate) struct Written {
     partition: u32,
-    durable: Result<AppendFuture, Stale>,
+    durable: Result<AppendFuture, Error>,
     journal: Journal,
 }
 
@@ -160,6 +160,8 @@ impl Journal {
             EventRecord::Claimed => Ok(()),
             EventRecord::Decision { .. } | EventRecord::Settled { .. } => self.lease.check(),
         };
+        let stands = || self.ledger.events_stand(claim.shard).map_err(Error::from);
+        let may = may.map_err(Error::from).and_then(|()| stands());
         let author = Author { claim: claim.clone(), at: Timestamp::now() };
         let value = ReadEvent { author, record }.encode();
         let durable = may.map(|()| self.log.append(&to, Record { key, value }));

@@ -7,7 +7,9 @@
 //! the border to the other nation's `door`; `deadlines` acts when time runs out. Everything that is decided
 //! goes through the `journal`: one event, under the owner's claim.
 
+mod abreast;
 mod board;
+mod bytes_of;
 mod config;
 mod courier;
 mod crash;
@@ -33,6 +35,7 @@ mod service_notices;
 mod settle;
 mod shards;
 mod source;
+mod stands;
 mod streams;
 mod sweep;
 

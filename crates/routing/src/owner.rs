@@ -13,21 +13,27 @@ use bulkhead_model::{Cuts, Directory, Nation, Order, Pulses, SHARDS};
 use bulkhead_process::{Drain, Lease};
 use bulkhead_transport::Dialer;
 use bulkhead_wire::topics;
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
+use crate::abreast;
 use crate::fresh::Fresh;
 use crate::journal::Journal;
 use crate::layers::Layer;
 use crate::paces::Paces;
 use crate::shards::Shards;
+use crate::stands;
 use crate::{Board, Config, DeliveryService, DoorService, Error};
 
 /// How often it is looked whether another node has taken a shard, and what could not be claimed is tried again.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a stopping node decides on for what it leaves to others at most.
 const LEAVING: Duration = Duration::from_secs(3);
+
+/// How many topics are looked at at a time.
+const LOOKS: usize = 32;
 
 /// What routing works with.
 #[derive(Clone)]
@@ -188,7 +194,11 @@ impl Routing {
     async fn get_ready(&self) -> Result<(), Error> {
         let once = async || {
             ensure_topics(&self.shared).await?;
-            Ok::<_, Error>(self.shared.parts.ledger.caught_up().await?)
+            abreast::reach(|| {
+                let ledger = self.shared.parts.ledger.clone();
+                async move { Ok(ledger.caught_up().await?) }
+            })
+            .await
         };
         loop {
             match once().await {
@@ -205,20 +215,32 @@ impl Routing {
     }
 }
 
-async fn ensure_topics(shared: &Shared) -> Result<(), Error> {
-    let home = shared.home();
+/// Sees to it that the topics of the cell are there. An `in` topic that held something and is gone is not made anew: below
+/// where it ended everything counts as settled, and what was accepted next would never be read.
+pub(crate) async fn ensure_topics(shared: &Shared) -> Result<(), Error> {
+    let (home, ledger) = (shared.home(), &shared.parts.ledger);
     let spec = |name: String, partitions| {
         Ok::<_, Error>(TopicSpec { topic: Topic::new(&name)?, partitions, compacted: false })
     };
-    let mut specs = vec![spec(topics::events(home), SHARDS)?, spec(topics::shards(home), SHARDS)?];
+    let mut inward = Vec::new();
+    let mut specs = vec![spec(topics::shards(home), SHARDS)?];
+    if ledger.lost().is_none() {
+        specs.push(spec(topics::events(home), SHARDS)?);
+    }
     for far in Nation::ALL.into_iter().filter(|nation| *nation != home) {
         specs.push(spec(topics::border(far), topics::BORDER_PARTITIONS)?);
     }
     for tenant in shared.directory().tenants() {
-        specs.push(spec(topics::inward(&tenant.id), 1)?);
+        inward.push(spec(topics::inward(&tenant.id), 1)?);
         if tenant.id.nation() == home {
             specs.push(spec(topics::outward(&tenant.id), 3)?);
         }
     }
+    let log = &shared.parts.log;
+    let goes_on = |spec: &&TopicSpec| ledger.in_stands(spec.topic.as_str()).is_ok();
+    let look = |spec: &TopicSpec| stands::look(ledger.clone(), log.clone(), spec.topic.clone());
+    let looks: Vec<_> = inward.iter().filter(goes_on).map(look).collect();
+    stream::iter(looks).buffer_unordered(LOOKS).try_collect::<Vec<()>>().await?;
+    specs.extend(inward.into_iter().filter(|spec| ledger.in_stands(spec.topic.as_str()).is_ok()));
     Ok(shared.parts.log.ensure(&specs).await?)
 }

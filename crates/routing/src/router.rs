@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::time::Duration;
 
-use bulkhead_ledger::{Row, case_key};
+use bulkhead_ledger::{Row, Stop, case_key};
 use bulkhead_log::{AppendFuture, Entry, ReaderLimits, Record, Start, Topic};
 use bulkhead_model::{
     CaseKey, Claim, Code, Cuts, Decision, Digest, Envelope, Event, Kind, Lifecycle, MessageId, Nation, Place,
@@ -15,7 +15,7 @@ use bulkhead_model::{
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{In, Out, Report, Withdrawal};
-use bulkhead_wire::{Accepted, Facts, provenance, topics};
+use bulkhead_wire::{Accepted, Facts, Unreadable, provenance, topics};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -27,7 +27,11 @@ use crate::Error;
 use crate::fresh::Fresh;
 use crate::journal::{Decided, Written};
 use crate::layers::Layer;
-use crate::owner::Shared;
+use crate::owner::{Shared, ensure_topics};
+use crate::stands;
+
+/// Between two tries to route a tenant's records.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The router of one tenant's `in`.
 pub(crate) struct Router {
@@ -63,19 +67,27 @@ impl Router {
         }
     }
 
-    /// Runs until the drain starts; after a failure it reads on from what the ledger shows.
+    /// Runs until the drain starts; after a failure it reads on from what the ledger shows. What stopped it for a newer
+    /// release is for whoever decides next.
     pub(crate) async fn run(mut self, drain: Drain) {
-        while let Err(error) = self.follow(&drain).await {
+        self.follow_on(&drain).await;
+        self.shared.parts.ledger.in_is_left(&topics::inward(&self.tenant));
+    }
+
+    async fn follow_on(&mut self, drain: &Drain) {
+        while let Err(error) = self.follow(drain).await {
             if drain.is_started() {
                 return;
             }
-            warn!(tenant = %self.tenant, %error, "routing of this tenant starts again");
+            if !matches!(error, Error::Ledger(bulkhead_ledger::Error::Stands { .. })) {
+                warn!(tenant = %self.tenant, %error, "routing of this tenant starts again");
+            }
             self.window.clear();
             self.deciding.clear();
             self.cases.clear();
             tokio::select! {
                 () = drain.started() => return,
-                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                () = until_it_goes_on(&self.shared, &self.tenant, &error) => {}
             }
             tokio::select! {
                 () = drain.started() => return,
@@ -90,6 +102,7 @@ impl Router {
     async fn follow(&mut self, drain: &Drain) -> Result<(), Error> {
         let topic = topics::inward(&self.tenant);
         let partition = Topic::new(&topic)?.partition(0);
+        self.shared.parts.ledger.in_stands(&topic)?;
         let offset = self.shared.parts.ledger.in_read_on(&topic)?;
         let limits = ReaderLimits { max_bytes: 4 << 20, max_entries: self.shared.config.router_window };
         let mut reader = self.shared.parts.log.reader(vec![Start { partition, offset }], limits).await?;
@@ -108,7 +121,12 @@ impl Router {
             tokio::select! {
                 () = drain.started() => return self.finish().await,
                 Some(done) = self.window.next() => self.done(done?),
-                entries = reader.next(), if backlog.is_empty() => backlog.extend(entries?),
+                entries = reader.next(), if backlog.is_empty() => {
+                    backlog.extend(entries?);
+                    if let Some(newest) = backlog.back() {
+                        self.shared.parts.ledger.in_seen(&topic, newest.offset + 1);
+                    }
+                }
             }
         }
     }
@@ -135,6 +153,7 @@ impl Router {
             return Ok(());
         }
         let claim = self.shared.journal.claim_on(&self.tenant)?;
+        self.shared.parts.ledger.events_stand(claim.shard)?;
         match In::decode(entry.record.value.clone()) {
             Ok(In::Accepted(mut accepted)) => {
                 accepted.accepted_at.get_or_insert(entry.at);
@@ -146,6 +165,12 @@ impl Router {
             }
             Ok(In::Withdrawal(withdrawal)) => self.withdrawal(&claim, source, &withdrawal).await,
             Ok(In::Report(report)) => self.report(claim, source, report).await,
+            Err(Unreadable::Newer(_)) => {
+                self.finish().await?;
+                let ledger = &self.shared.parts.ledger;
+                ledger.in_stops(&source.topic, Stop::Newer { offset: source.offset });
+                Ok(ledger.in_stands(&source.topic)?)
+            }
             Err(unreadable) => {
                 let reason = Reason::new(Code::Unreadable, unreadable.to_string());
                 self.item_of_its_own(claim, source, unreadable_facts(&self.tenant, &entry), reason);
@@ -312,6 +337,27 @@ impl Router {
         case: Option<CaseKey>,
     ) -> impl Future<Output = Result<Done, Error>> + use<> {
         read_back(self.shared.clone(), claim, written, id, source, case)
+    }
+}
+
+/// A pause; while the compartment stands still, until it does not.
+async fn until_it_goes_on(shared: &Shared, tenant: &TenantId, error: &Error) {
+    let name = topics::inward(tenant);
+    match Topic::new(&name) {
+        Ok(topic) => stands::note(&shared.parts.ledger, &topic, error),
+        Err(error) => warn!(%tenant, %error, "a tenant without a topic"),
+    }
+    if let Error::Log(bulkhead_log::Error::UnknownTopic { topic }) = error
+        && topic.as_str() != name
+    {
+        // Where bytes wait, a topic may be made anew: what lay in it is missed one by one.
+        if let Err(error) = ensure_topics(shared).await {
+            warn!(%tenant, %error, "topics that are gone cannot be made yet");
+        }
+    }
+    tokio::time::sleep(AGAIN).await;
+    while shared.parts.ledger.in_stands(&name).is_err() {
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -25,10 +25,12 @@ use tracing::{debug, info, warn};
 use crate::courier::Courier;
 use crate::owner::Shared;
 use crate::router::Router;
-use crate::{DeliveryService, Error, deadlines, orders, sweep};
+use crate::{DeliveryService, Error, deadlines, orders, stands, sweep};
 
 /// How long an overtaken node waits before it claims a shard again that is still said to be its own.
 const AFTER_OVERTAKEN: Duration = Duration::from_secs(3);
+/// How often is looked whether a shard can be claimed for which a newer release has decided.
+const UNTIL_UPGRADED: Duration = Duration::from_secs(30);
 /// How often is looked whether another node has claimed what was taken from this one.
 const UNTIL_CLAIMED: Duration = Duration::from_millis(20);
 
@@ -62,6 +64,7 @@ impl Shards {
         tasks.spawn(deadlines::run(shared.clone(), drain.clone()));
         tasks.spawn(sweep::run(shared.clone(), drain.clone()));
         tasks.spawn(orders::run(shared.clone(), drain.clone()));
+        tasks.spawn(stands::watch(shared.clone(), drain.clone()));
         tasks.spawn(delivery.clone().follow_cuts(drain.clone()));
         tasks.spawn(delivery.clone().follow_lease(drain.clone()));
         Self {
@@ -128,7 +131,12 @@ impl Shards {
                 self.not_before.insert(shard, Instant::now() + AFTER_OVERTAKEN);
             }
             Err(error @ Error::Ledger(bulkhead_ledger::Error::Stopped)) => return Err(error),
-            Err(error) => warn!(shard, %error, "the shard could not be claimed and is claimed again"),
+            Err(error) => {
+                warn!(shard, %error, "the shard could not be claimed and is claimed again");
+                if self.shared.parts.ledger.newer_of(shard).is_some() {
+                    self.not_before.insert(shard, Instant::now() + UNTIL_UPGRADED);
+                }
+            }
         }
         Ok(())
     }
@@ -138,6 +146,7 @@ impl Shards {
     pub(crate) fn look_again(&mut self) {
         for shard in self.held.keys().copied().collect::<Vec<_>>() {
             match self.shared.journal.is_overtaken(shard) {
+                _ if self.shared.parts.ledger.newer_of(shard).is_some() => {}
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(error) => {
@@ -147,7 +156,7 @@ impl Shards {
             }
             self.end(shard);
             if self.assigned.contains(&shard) {
-                warn!(shard, node = %self.shared.config.node, "another node decides for the shard now");
+                warn!(shard, node = %self.shared.config.node, "this node decides for the shard no more");
                 self.not_before.insert(shard, Instant::now() + AFTER_OVERTAKEN);
             } else if !self.leaves() {
                 info!(shards = self.held.len(), node = %self.shared.config.node, "shards given up");

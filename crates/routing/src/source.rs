@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bulkhead_log::{Log, Partition, Pointer, Reader, ReaderLimits, Start};
 use bytes::Bytes;
+use tracing::warn;
 
 use crate::Error;
 
@@ -34,8 +35,22 @@ impl Source {
         Self { log, partition, reader: None, next: 0, aside: BTreeMap::new(), aside_bytes: 0 }
     }
 
-    /// The record at that offset; none when it is not there.
+    /// The record at that offset; none when it is not there, or what held it is gone.
     pub(crate) async fn fetch(&mut self, offset: u64) -> Result<Option<Bytes>, Error> {
+        use bulkhead_log::Error as Log;
+        match self.look_for(offset).await {
+            Err(Error::Log(
+                error @ (Log::PastEnd { .. } | Log::UnknownTopic { .. } | Log::UnknownPartition { .. }),
+            )) => {
+                warn!(partition = %self.partition, offset, %error, "bytes that waited are gone");
+                self.reader = None;
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    async fn look_for(&mut self, offset: u64) -> Result<Option<Bytes>, Error> {
         if let Some(value) = self.take_aside(offset) {
             return Ok(Some(value));
         }

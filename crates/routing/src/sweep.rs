@@ -23,6 +23,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
+use crate::bytes_of;
 use crate::fallback::taking_over;
 use crate::gate::{aside, provenance_of, receiver_is_cut, sent_under};
 use crate::journal::{Decided, Written};
@@ -332,6 +333,9 @@ pub(crate) async fn original(shared: &Shared, row: &Row) -> Result<Option<Accept
         Ok(In::Carried(carried)) => carried.accepted,
         Ok(In::Withdrawal(_) | In::Report(_)) | Err(_) => return Ok(None),
     };
+    if !bytes_of::is_of(&accepted, row) {
+        return Err(Error::BytesMissing { id: row.id });
+    }
     accepted.accepted_at.get_or_insert(entry.at);
     Ok(Some(accepted))
 }

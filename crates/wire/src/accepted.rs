@@ -3,7 +3,8 @@
 use bulkhead_model::{Admitted, Digest, Envelope, Nation, Payload, Provenance, ReferralId, TenantId};
 use jiff::Timestamp;
 
-use crate::{Unreadable, envelope_from_wire, envelope_to_wire, time, v1};
+use crate::envelope::recorded_envelope;
+use crate::{Unreadable, envelope_to_wire, time, v1};
 
 /// A referral in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Accepted {
         Ok(Self {
             id: ReferralId::from_slice(&wire.referral_id).map_err(|_| Unreadable::Field("referral_id"))?,
             tenant: TenantId::parse(&wire.tenant).map_err(|_| Unreadable::Field("tenant"))?,
-            envelope: envelope_from_wire(envelope).map_err(|error| Unreadable::Field(error.field))?,
+            envelope: recorded_envelope(envelope)?,
             payload: Payload::new(wire.payload),
             digest: Digest::from_slice(&wire.digest).ok_or(Unreadable::Field("digest"))?,
             admitted_at: wire

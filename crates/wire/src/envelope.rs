@@ -2,7 +2,7 @@
 
 use bulkhead_model::{CaseId, Envelope, InvalidEnvelope, Kind, MessageId, Priority, ServiceAddress};
 
-use crate::{time, v1};
+use crate::{Unreadable, time, v1};
 
 /// The kind on the wire.
 pub fn kind_to_wire(kind: Kind) -> v1::Kind {
@@ -130,6 +130,14 @@ pub fn envelope_from_wire(wire: &v1::Envelope) -> Result<Envelope, InvalidEnvelo
         // A time that cannot be read counts as one long ago: what it says of the spool is not lost.
         spooled_at: wire.spooled_at.map(|at| time::from_wire(at).unwrap_or(jiff::Timestamp::MIN)),
     })
+}
+
+/// Reads an envelope as a cell let it in: a kind that is not known here, a newer release knew.
+pub(crate) fn recorded_envelope(wire: &v1::Envelope) -> Result<Envelope, Unreadable> {
+    if v1::Kind::try_from(wire.kind).is_err() {
+        return Err(Unreadable::Newer("kind of referral"));
+    }
+    envelope_from_wire(wire).map_err(|error| Unreadable::Field(error.field))
 }
 
 /// W3C Trace Context, section 3.2: version, trace id, parent id, flags.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use prost::Message;
 
 use crate::accepted::{epochs_from_wire, epochs_to_wire};
-use crate::{Unreadable, envelope_from_wire, envelope_to_wire, time, v1};
+use crate::envelope::recorded_envelope;
+use crate::{Unreadable, envelope_to_wire, newer, time, v1};
 
 /// Under which claim and when an event was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +145,11 @@ pub fn state_from_wire(state: i32) -> Option<State> {
     STATES.iter().find(|(_, wire)| *wire as i32 == state).map(|(model, _)| *model)
 }
 
+/// What is wrong with a record whose state is none: it has none, or one that only a newer release knows.
+pub(crate) fn no_state(state: i32, field: &'static str) -> Unreadable {
+    if state == 0 { Unreadable::Field(field) } else { Unreadable::Newer("state") }
+}
+
 impl Facts {
     fn to_wire(&self) -> v1::Facts {
         v1::Facts {
@@ -163,7 +169,7 @@ impl Facts {
         let envelope = wire.envelope.as_ref().ok_or(Unreadable::Field("facts.envelope"))?;
         Ok(Self {
             tenant: TenantId::parse(&wire.tenant).map_err(|_| Unreadable::Field("facts.tenant"))?,
-            envelope: envelope_from_wire(envelope).map_err(|_| Unreadable::Field("facts.envelope"))?,
+            envelope: recorded_envelope(envelope)?,
             digest: Digest::from_slice(&wire.digest).ok_or(Unreadable::Field("facts.digest"))?,
             payload_bytes: wire.payload_bytes,
             accepted_at: wire
@@ -177,6 +183,23 @@ impl Facts {
             epochs: epochs_from_wire(&wire.epochs)?,
             predecessor: ReferralId::from_slice(&wire.predecessor).ok(),
             from_nation: wire.from_nation.parse().ok(),
+        })
+    }
+}
+
+impl Author {
+    /// Who wrote an event record, whatever its kind.
+    ///
+    /// # Errors
+    /// When even that cannot be read.
+    pub fn decode(bytes: Bytes) -> Result<Self, Unreadable> {
+        Self::of(&v1::EventRecord::decode(bytes).map_err(|_| Unreadable::Malformed)?)
+    }
+
+    fn of(wire: &v1::EventRecord) -> Result<Self, Unreadable> {
+        Ok(Self {
+            claim: claim_from_wire(wire.claim.as_ref())?,
+            at: wire.at.and_then(time::from_wire).ok_or(Unreadable::Field("at"))?,
         })
     }
 }
@@ -214,19 +237,20 @@ impl ReadEvent {
     /// When it cannot be read.
     pub fn decode(bytes: Bytes) -> Result<Self, Unreadable> {
         use v1::event_record::Record;
-        let wire = v1::EventRecord::decode(bytes).map_err(|_| Unreadable::Malformed)?;
-        let author = Author {
-            claim: claim_from_wire(wire.claim.as_ref())?,
-            at: wire.at.and_then(time::from_wire).ok_or(Unreadable::Field("at"))?,
+        let wire = v1::EventRecord::decode(bytes.clone()).map_err(|_| Unreadable::Malformed)?;
+        let author = Author::of(&wire)?;
+        let unknown = |is_newer: fn(&[u8]) -> bool, field| match is_newer(&bytes) {
+            true => Unreadable::Newer("kind"),
+            false => Unreadable::Field(field),
         };
-        let record = match wire.record.ok_or(Unreadable::Field("record"))? {
+        let record = match wire.record.ok_or_else(|| unknown(newer::event, "record"))? {
             Record::Claimed(_) => EventRecord::Claimed,
             Record::Decision(decision) => EventRecord::Decision {
                 id: ReferralId::from_slice(&decision.referral_id)
                     .map_err(|_| Unreadable::Field("referral_id"))?,
                 numbered: Numbered {
                     custody: decision.custody,
-                    event: event_from_wire(decision.event.ok_or(Unreadable::Field("event"))?)?,
+                    event: event_from_wire(decision.event.ok_or_else(|| unknown(newer::decision, "event"))?)?,
                 },
                 facts: decision.facts.map(Facts::from_wire).transpose()?.map(Box::new),
                 source: decision.source.map(place_from_wire),
@@ -398,7 +422,7 @@ fn event_from_wire(event: v1::decision::Event) -> Result<Event, Unreadable> {
         W::Told(e) => Event::Told { version: e.version },
         W::SenderTold(e) => Event::SenderTold { version: e.version, answer: e.answer },
         W::Reported(e) => Event::Reported {
-            state: state_from_wire(e.state).ok_or(Unreadable::Field("event.state"))?,
+            state: state_from_wire(e.state).ok_or_else(|| no_state(e.state, "event.state"))?,
             reason: e.reason.map(reason_from_wire),
             destination: TenantId::parse(&e.destination).ok(),
             sequence: e.sequence,

@@ -8,6 +8,7 @@ mod cut;
 mod envelope;
 mod event;
 pub mod fact;
+mod newer;
 mod pulse;
 pub mod record;
 pub mod status;
@@ -48,4 +49,7 @@ pub enum Unreadable {
     /// A field that must be there is not, or does not parse.
     #[error("record field {0} is missing or malformed")]
     Field(&'static str),
+    /// A record of ours, of a kind that this release does not know. Whoever reads a topic in order must not go past it.
+    #[error("it was written by a newer release: its {0} is not known to this one")]
+    Newer(&'static str),
 }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use prost::Message;
 
 use crate::event::{
-    claim_from_wire, claim_to_wire, reason_from_wire, reason_to_wire, state_from_wire, state_to_wire,
+    claim_from_wire, claim_to_wire, no_state, reason_from_wire, reason_to_wire, state_from_wire,
+    state_to_wire,
 };
-use crate::{Accepted, Unreadable, time, v1};
+use crate::{Accepted, Unreadable, newer, time, v1};
 
 /// A record of `in.<tenant>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Report {
         Ok(Self {
             id: ReferralId::from_slice(&wire.referral_id).map_err(|_| Unreadable::Field("referral_id"))?,
             nation: wire.nation.parse().map_err(|_| Unreadable::Field("nation"))?,
-            state: state_from_wire(wire.state).ok_or(Unreadable::Field("state"))?,
+            state: state_from_wire(wire.state).ok_or_else(|| no_state(wire.state, "state"))?,
             reason: wire.reason.map(reason_from_wire),
             destination: TenantId::parse(&wire.destination).ok(),
             sequence: wire.sequence,
@@ -148,8 +149,12 @@ impl In {
     /// When it cannot be read.
     pub fn decode(bytes: Bytes) -> Result<Self, Unreadable> {
         use v1::in_record::Record;
-        let wire = v1::InRecord::decode(bytes).map_err(|_| Unreadable::Malformed)?;
-        match wire.record.ok_or(Unreadable::Field("record"))? {
+        let wire = v1::InRecord::decode(bytes.clone()).map_err(|_| Unreadable::Malformed)?;
+        let unknown = || match newer::in_record(&bytes) {
+            true => Unreadable::Newer("kind"),
+            false => Unreadable::Field("record"),
+        };
+        match wire.record.ok_or_else(unknown)? {
             Record::Accepted(accepted) => Accepted::from_wire(accepted).map(In::Accepted),
             Record::Carried(carried) => Carried::from_wire(carried).map(In::Carried),
             Record::Withdrawal(wire) => Ok(In::Withdrawal(Withdrawal {

@@ -7,6 +7,12 @@ pub fn inward(tenant: &TenantId) -> String {
     format!("in.{}", tenant.topic_part())
 }
 
+/// Whose `in` a partition is, as it is shown (`in.wales.wast-111/0`).
+pub fn sender_of(partition: &str) -> Option<TenantId> {
+    let (topic, _) = partition.strip_prefix("in.")?.split_once('/')?;
+    TenantId::parse(&topic.replacen('.', "/", 1)).ok()
+}
+
 /// Bytes that wait for a tenant: a partition a lane.
 pub fn outward(tenant: &TenantId) -> String {
     format!("out.{}", tenant.topic_part())
@@ -58,6 +64,8 @@ mod tests {
         let tenant = TenantId::parse("northern-ireland/gp-ooh").unwrap();
         assert_eq!(inward(&tenant), "in.northern-ireland.gp-ooh");
         assert_eq!(outward(&tenant), "out.northern-ireland.gp-ooh");
+        assert_eq!(sender_of("in.northern-ireland.gp-ooh/0"), Some(tenant));
+        assert_eq!([sender_of("events.wales/3"), sender_of("in.nowhere/0")], [None, None]);
         let nation = Nation::NorthernIreland;
         assert_eq!(
             [border(nation), events(nation), control(nation), shards(nation)],

@@ -76,6 +76,7 @@ impl Gauges {
                 // The runtime is about to end.
                 Err(_) => return,
             }
+            gauges.of_stops();
             gauges.of_nodes();
             gauges.of_connections();
         }
@@ -115,6 +116,16 @@ impl Gauges {
             let [nation, node] = self.labels();
             let labels = [nation, node, ("code", code.as_str().to_owned())];
             gauge!("bulkhead_needs_person", &labels).set(count as f64);
+        }
+    }
+
+    fn of_stops(&self) {
+        let stops = self.ledger.stops();
+        for code in ["NEWER_RELEASE", "LOG_SHORT"] {
+            let count = stops.iter().filter(|(_, why)| why.code() == code).count();
+            let [nation, node] = self.labels();
+            gauge!("bulkhead_partitions_stopped", &[nation, node, ("code", code.to_owned())])
+                .set(count as f64);
         }
     }
 

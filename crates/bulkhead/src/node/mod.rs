@@ -5,6 +5,7 @@ mod abreast;
 mod config;
 mod gauges;
 mod log;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,7 +185,12 @@ impl Node {
         };
         followers.spawn(ended_with(gauges.run(last.clone()), last.clone()));
         parts.spawn(serve(config.clone(), grpc, following.clone(), doors, connections, drain.clone()));
-        ledger.caught_up().await?;
+        let whole = health.condition("events", "it has not read them yet");
+        followers.spawn(ended_with(whole::watch(ledger.clone(), whole, last.clone()), last.clone()));
+        tokio::select! {
+            () = drain.started() => {}
+            read = read_up(&ledger) => read?,
+        }
         let abreast = health.condition("ledger", "it has not read the log yet");
         let abreast = abreast::watch(ledger.clone(), abreast, abreast::LIMIT, last.clone());
         followers.spawn(ended_with(abreast, last.clone()));
@@ -207,6 +213,16 @@ impl Node {
             warn!(node = %config.routing.node, "not everything ended in time; what is durable is kept");
         }
         Ok(())
+    }
+}
+
+/// What is not there any more is waited for: `/readyz` says so meanwhile.
+async fn read_up(ledger: &Ledger) -> Result<()> {
+    loop {
+        match ledger.caught_up().await {
+            Err(bulkhead_ledger::Error::Stands { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
+            read => return Ok(read?),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use bulkhead_model::{
 };
 use bulkhead_process::capture::Capture;
 use bulkhead_process::{BootTime, Drain, Lease};
+use bulkhead_testkit::losing::Losing;
 use bulkhead_testkit::meddled::Meddled;
 use bulkhead_transport as transport;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Policy};
@@ -139,6 +140,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<dyn Log>,
     /// The same log, for tests that act in the middle of an append.
     pub(crate) meddled: Arc<Meddled>,
+    /// The same log, for tests that take something from it.
+    pub(crate) losing: Arc<Losing<Embedded>>,
     /// Held until a test lets it lapse.
     pub(crate) lease: Lease,
     pub(crate) ledger: Ledger,
@@ -191,7 +194,8 @@ impl World {
         capture();
         let files = tempfile::tempdir().unwrap();
         let log = Embedded::open(EmbeddedConfig::new(files.path().join("log"))).unwrap();
-        let meddled = Meddled::new(Arc::new(log));
+        let losing = Losing::new(log);
+        let meddled = Meddled::new(losing.clone());
         let log: Arc<dyn Log> = meddled.clone();
         let lease = Lease::new(LEASE);
         lease.renew(BootTime::now());
@@ -247,6 +251,7 @@ impl World {
         Self {
             log,
             meddled,
+            losing,
             lease,
             ledger,
             authority,

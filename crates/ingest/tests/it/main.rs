@@ -7,6 +7,7 @@ mod cases;
 mod cuts;
 mod harness;
 mod limits;
+mod lost;
 mod races;
 mod side_doors;
 mod streams;

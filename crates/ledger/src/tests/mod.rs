@@ -5,6 +5,7 @@ mod claims;
 mod copy;
 mod find;
 mod life;
+mod newer;
 mod order;
 mod rate;
 mod rebuild;

@@ -110,7 +110,7 @@ async fn a_file_of_another_version_or_none_of_ours_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_ledger_of_another_log_is_made_again() {
+async fn a_ledger_that_has_read_more_than_the_log_has_stands_until_somebody_removes_it() {
     let cell = Cell::start().await;
     traffic(&cell, 0..5).await;
     let Cell { ledger, follower, directory, .. } = cell;
@@ -120,7 +120,15 @@ async fn a_ledger_of_another_log_is_made_again() {
     let other = tempfile::tempdir().unwrap();
     let log = Embedded::open(EmbeddedConfig::new(other.path())).unwrap();
     let (ledger, _follower, _drain) = follow(&log, &directory).await;
+    until(|| ledger.lost().is_some()).await;
+    // What it knows is still to be asked, and nothing may be decided by it.
+    assert!(ledger.get(&id("m-1")).unwrap().is_some());
+    let stands = |error| matches!(error, Err(Error::Stands { .. }));
+    assert!(stands(soon(ledger.caught_up()).await));
+    assert!((0..SHARDS).all(|shard| stands(ledger.events_stand(shard))));
+    fs::remove_file(directory.path().join("ledger.db")).unwrap();
     until(|| ledger.get(&id("m-1")).is_ok_and(|row| row.is_none())).await;
     soon(ledger.caught_up()).await.unwrap();
+    assert_eq!(ledger.lost(), None);
     assert_eq!(ledger.in_read_on("in.wales.wast-111").unwrap(), 0);
 }

@@ -13,6 +13,7 @@ use bulkhead_model::{
 };
 use bulkhead_process::{BootTime, Drain, Lease};
 use bulkhead_routing::{Board, Config, FarCell, Layers, Parts, Routing};
+use bulkhead_testkit::losing::Losing;
 use bulkhead_testkit::meddled::Meddled;
 use bulkhead_transport::{Acceptor, Connections, Credentials, Dialer, Limits, admit_all};
 use bulkhead_wire::record::{In, Withdrawal};
@@ -112,6 +113,8 @@ pub(crate) struct Cell {
     pub(crate) log: Arc<dyn Log>,
     /// The same log, for tests that act in the middle of an append.
     pub(crate) meddled: Arc<Meddled>,
+    /// The same log, for tests that take something from it.
+    pub(crate) losing: Arc<Losing<Embedded>>,
     pub(crate) ledger: Ledger,
     pub(crate) board: Board,
     /// Held until a test lets it lapse.
@@ -143,7 +146,8 @@ impl Cell {
         let credentials =
             keys.issue(&format!("bulkhead://{nation}/cell/{nation}-1"), Some(server_name(nation)));
         let log = Embedded::open(EmbeddedConfig::new(dir.join("log"))).unwrap();
-        let meddled = Meddled::new(Arc::new(log));
+        let losing = Losing::new(log);
+        let meddled = Meddled::new(losing.clone());
         let log: Arc<dyn Log> = meddled.clone();
         let config = bulkhead_ledger::Config { path: dir.join("ledger.sqlite"), nation };
         let (ledger, follower) = Ledger::open(config, log.clone()).await.unwrap();
@@ -204,6 +208,7 @@ impl Cell {
             address,
             log,
             meddled,
+            losing,
             ledger,
             board,
             lease,

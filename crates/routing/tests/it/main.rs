@@ -8,6 +8,7 @@ mod compartment;
 mod cut;
 mod deadline;
 mod half_handed_over;
+mod lost;
 mod nodes;
 mod notices;
 mod orders;

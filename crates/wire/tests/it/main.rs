@@ -7,6 +7,8 @@ mod fuzz;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod newer;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod strategies;

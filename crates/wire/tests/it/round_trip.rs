@@ -80,7 +80,7 @@ fn what_is_missing_or_malformed_is_named() {
     check(with(|a| a.admitted_at.as_mut().unwrap().seconds = i64::MAX), "admitted_at");
     check(with(|a| a.epochs[0].nation.clear()), "epochs");
     check(with(|a| a.envelope.as_mut().unwrap().message_id.clear()), "message_id");
-    check(with(|a| a.envelope.as_mut().unwrap().kind = 9), "kind");
+    check(with(|a| a.envelope.as_mut().unwrap().kind = 0), "kind");
     check(with(|a| a.envelope.as_mut().unwrap().to = None), "to");
     assert_eq!(In::decode(vec![].into()), Err(Unreadable::Field("record")));
     assert_eq!(In::decode(b"\x0a\xff".to_vec().into()), Err(Unreadable::Malformed));
