@@ -22,6 +22,16 @@ pub(crate) struct TwoCells {
     wales_address: std::net::SocketAddr,
 }
 
+impl TwoCells {
+    /// Where it was away.
+    async fn wales_begins(&mut self) {
+        let listener = TcpListener::bind(self.wales_address).await.unwrap();
+        let (dir, address) = (self.dir.path(), self.england.address.clone());
+        let began = wales(&self.keys, dir, &address, listener, OnDeadline::Return, Layers::default()).await;
+        self.wales = Some(began);
+    }
+}
+
 async fn wales(
     keys: &Keys,
     dir: &std::path::Path,
@@ -183,13 +193,43 @@ async fn a_far_cell_that_is_away_loses_nothing() {
     let mut cells = two_cells(false).await;
     let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
     cells.england.until(id, State::Routed).await;
-    let listener = TcpListener::bind(cells.wales_address).await.unwrap();
-    let address = cells.england.address.clone();
-    cells.wales = Some(
-        wales(&cells.keys, cells.dir.path(), &address, listener, OnDeadline::Return, Layers::default()).await,
-    );
+    cells.wales_begins().await;
     cells.england.until(id, State::Carried).await;
     cells.wales.as_ref().unwrap().until(id, State::Routed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_crosses_before_it_is_read_back_that_it_is_carried() {
+    let mut cells = two_cells(false).await;
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    cells.england.until(id, State::Routed).await;
+    cells.england.meddled.stop("events.");
+    cells.wales_begins().await;
+    cells.england.meddled.waiting(1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let wales = cells.wales.as_ref().unwrap();
+    assert!(wales.ledger.get(&id).unwrap().is_none(), "it crossed, and nobody would know");
+    cells.england.meddled.go_on();
+    cells.england.until(id, State::Carried).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_takes_nothing_under_a_claim_older_than_it_has_seen() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let carried = |message: &str, number| {
+        let draft = Draft::new(message, "wales/receiver");
+        let claim = Claim { shard: shard_of(&draft.tenant), number, node: "england-2".into() };
+        let carried = Carried { accepted: draft.accepted(), claim, from: Nation::England };
+        carry_request::Frame::Referral(carried.to_wire())
+    };
+    let id = cells.england.submit(&Draft::new("m0", "wales/receiver")).await;
+    wales.until(id, State::Routed).await;
+    let newer = told_by(&cells.keys, Nation::England, wales, carried("m1", 1_000)).await;
+    assert!(matches!(newer, carry_response::Answer::Have(_)), "{newer:?}");
+    let older = told_by(&cells.keys, Nation::England, wales, carried("m2", 999)).await;
+    let carry_response::Answer::Refused(refusal) = older else { panic!("it was taken: {older:?}") };
+    assert_eq!(Problem::from(&refusal).code, Some(Code::NotOwner));
 }
 
 #[tokio::test(flavor = "multi_thread")]

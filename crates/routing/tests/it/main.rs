@@ -13,6 +13,7 @@ mod nodes;
 mod notices;
 mod orders;
 mod races;
+mod read_back;
 mod service_notices;
 mod side_doors;
 mod sidecar;

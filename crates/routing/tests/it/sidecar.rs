@@ -148,6 +148,15 @@ impl Sidecar {
         }
     }
 
+    /// The next last frame, without looking for its offer.
+    pub(crate) async fn last_frame(&mut self) -> v1::HandOver {
+        loop {
+            if let receive_response::Frame::HandOver(last) = self.frame().await {
+                return last;
+            }
+        }
+    }
+
     /// The referrals whose last frame comes until nothing has come for a while, or the stream has ended.
     pub(crate) async fn all_handed_over(&mut self) -> Vec<String> {
         let wait = Duration::from_millis(700);
