@@ -83,6 +83,7 @@ impl Traffic {
             bytes: self.size(),
             case: Some(case(self.parties[from].speaks, seed)),
             message_id: None,
+            due_in_s: None,
             seed: Some(seed),
         };
         Errand { from, to, send }

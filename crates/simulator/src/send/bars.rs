@@ -7,8 +7,9 @@ use bulkhead_format_bars::headers::CONTEXT;
 use bulkhead_format_bars::systems::System as CodeSystem;
 use bulkhead_format_bars::{
     BarsMessage, Document, HeaderId, Identifier, Ids, Node, Profile, RequestHeaders, Rules, SampleReferral,
-    SampleService, Syntax, rewrite_ids,
+    SampleService, Syntax, When, rewrite_ids,
 };
+use jiff::{Timestamp, ToSpan};
 use uuid::Uuid;
 
 use super::{Priority, Ready, SendError, SendKind, Sending, own_address};
@@ -34,10 +35,11 @@ pub(super) fn compose(system: &System, send: &Sending) -> Result<Ready, SendErro
     let own = own_address(system);
     let name = |name: &str| if name.is_empty() { "Out of Hours Service".to_owned() } else { name.to_owned() };
     let service = |id: &Identifier, called: &str| SampleService::new(&id.value, &id.value, &name(called));
+    let at = system.times.of(send.message_id.as_deref())?;
     let sample = SampleReferral {
         seed: u64::try_from(digest::key(&["bars", case.text()]) >> 64).unwrap_or_default(),
         size: send.bytes,
-        at: system.times.of(send.message_id.as_deref())?,
+        at,
         disposition: Some(disposition(send.priority)),
         profile,
         ..SampleReferral::new(0)
@@ -50,6 +52,9 @@ pub(super) fn compose(system: &System, send: &Sending) -> Result<Ready, SendErro
     address(&mut document, &own, &to);
     if send.kind == SendKind::Update {
         set_reason(&mut document, "update");
+    }
+    if let Some(due) = send.due_in_s.and_then(|seconds| at.checked_add(i64::from(seconds).seconds()).ok()) {
+        set_due(&mut document, due);
     }
     if send.kind != SendKind::Request {
         known_ids(system, case.text(), &mut document);
@@ -134,6 +139,15 @@ fn address(document: &mut Document, own: &Identifier, to: &Identifier) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+fn set_due(document: &mut Document, due: Timestamp) {
+    let resources = document.root_mut().all_mut("entry").filter_map(|entry| entry.get_mut("resource"));
+    for request in resources.filter(|node| node.resource_type() == Some("ServiceRequest")) {
+        if let Some(period) = request.get_mut("occurrencePeriod") {
+            period.set_text("end", &When::write(due));
         }
     }
 }

@@ -88,6 +88,10 @@ pub struct Sending {
     /// all else the same, the same bytes are sent again, after a restart too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// In how many seconds it is to be taken, for a request in BaRS; without it, as soon as its priority says. HL7
+    /// has no words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_in_s: Option<u32>,
     /// Decides patient and words. A case that is given decides them alone, so that its messages agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -103,6 +107,7 @@ impl Sending {
             bytes: MEDIAN_BYTES,
             case: None,
             message_id: None,
+            due_in_s: None,
             seed: None,
         }
     }

@@ -1,7 +1,8 @@
 //! What simulators send, seen by a plain listener.
 
 use bulkhead_format_bars::{
-    BarsMessage, Document, Limits, MessageKind, Profile, ResponseKind, Rules, Syntax, profile,
+    BarsMessage, Document, Limits, MessageKind, Profile, ReferralView, ResponseKind, Rules, Syntax, When,
+    profile,
 };
 use bulkhead_format_hl7::{Message, Referral, referral::Status, structure};
 use bulkhead_simulator::{
@@ -69,6 +70,20 @@ async fn a_cancellation_uses_the_ids_that_the_sidecar_gave() {
     }
     sending.case = Some("4711".to_owned());
     assert_eq!(simulator.send(&sending).await.unwrap_err().to_string(), "the case is not a UUID");
+}
+
+#[tokio::test]
+async fn a_request_in_bars_says_within_how_many_seconds() {
+    let sender = start("england/nhs111-north", bars()).await;
+    let receiver = start("england/ooh-riverside", bars()).await;
+    sender.set_sidecar(receiver.listen());
+    let sent = sender.send(&Sending { due_in_s: Some(7), ..Sending::new(to()) }).await.unwrap();
+    assert_eq!(sent.outcome, Outcome::Accepted, "{} {}", sent.answer, sent.detail);
+    let bytes = get(receiver.http(), "/received/0").await.body;
+    let view =
+        ReferralView::read(&Document::read(&bytes, Syntax::Json, &Limits::default()).unwrap()).unwrap();
+    let at = |when: Option<When>| when.and_then(|when| when.at()).unwrap();
+    assert_eq!(at(view.end).duration_since(at(view.start)).as_secs(), 7);
 }
 
 #[tokio::test]
