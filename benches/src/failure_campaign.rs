@@ -1,4 +1,4 @@
-//! Makes nodes and brokers fail while all systems send, and checks that nothing was lost, doubled or reordered.
+//! Makes nodes, sidecars and brokers fail while all systems send, and checks that nothing was lost, doubled or reordered.
 #![allow(clippy::print_stdout, reason = "numbers are what it is for")]
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use bulkhead_testkit::campaign::FailureCampaign;
 use clap::Parser;
 
-/// Kills, pauses and stops nodes and brokers of cells on a real Kafka while all systems send, and judges the history.
+/// Kills, pauses and stops nodes, sidecars and brokers of cells on a real Kafka while all systems send, and judges the history.
 #[derive(Debug, Parser)]
 #[command(
     name = "failure-campaign",
@@ -35,6 +35,9 @@ struct Arguments {
     /// Nodes of each cell beside the first.
     #[arg(long, default_value_t = 2)]
     nodes: usize,
+    /// How many sidecars, at most eight, are processes of their own, and fail too.
+    #[arg(long, default_value_t = 3)]
+    sidecars: usize,
     /// The disk of a broker is made full too: a tmpfs, which only root may mount. Where that is not permitted the
     /// report says SKIPPED.
     #[arg(long)]
@@ -65,12 +68,15 @@ async fn main() -> Result<ExitCode> {
         binary: arguments.binary.map_or_else(beside, Ok)?,
         spare_brokers: arguments.spare_brokers,
         failures: arguments.failures,
+        only: Vec::new(),
         seed,
         data_dir,
         senders: arguments.senders,
         nodes: arguments.nodes,
+        only_in: None,
         full_disk: arguments.full_disk,
         clock_off: arguments.clock_off,
+        sidecars: arguments.sidecars,
     };
     let survived = campaign.run().await;
     if !survived.as_ref().is_ok_and(|survived| survived.report.is_good()) {

@@ -104,6 +104,14 @@ impl Brokers {
         pid.expect("a broker that was started has a pid file").trim().to_owned()
     }
 
+    /// Which broker leads the first partition of a topic, if any does.
+    pub fn leader(&self, topic: &str) -> Option<u8> {
+        let said = self.tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", topic]);
+        let first = said.lines().find(|line| line.contains("Partition: 0"))?;
+        let leader = first.split("Leader: ").nth(1)?;
+        leader.split_whitespace().next()?.parse().ok()
+    }
+
     /// Runs one of Kafka's own tools, and answers what it said.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
         let address = ["--bootstrap-server", self.bootstrap()];

@@ -6,16 +6,24 @@
 //! ```text
 //! Submit     one a message: its last definite answer, under which ids it may arrive, what the ledgers say
 //! Reception  one for each time that a simulator took a message
-//! crashes    when the process was known to be dead: between two receptions of one message lies at least one
+//! crashes    when a process was known to be dead: between two receptions of one message lies at least one that its
+//!            receiver's sidecar shared
+//! outages    when so many brokers were dead that nothing could become durable
 //! cuts       what was cut off when, and back when; old credentials that were tried
 //! ```
 
 mod check;
 mod cut;
+mod due;
+mod outage;
 mod wrong;
 
 #[cfg(test)]
 mod cut_tests;
+#[cfg(test)]
+mod due_tests;
+#[cfg(test)]
+mod outage_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +33,8 @@ use bulkhead_model::State;
 use jiff::Timestamp;
 
 pub use cut::{CutStory, Life, OldCredential, Turn};
+pub use due::Detour;
+pub use outage::{Outage, Yes};
 pub use wrong::Wrong;
 
 /// What the sender's system was told last.
@@ -70,6 +80,12 @@ pub struct Submit {
     pub same_bytes: bool,
     /// The last definite answer.
     pub answer: Answer,
+    /// How it was accepted, where that was noted.
+    pub yes: Option<Yes>,
+    /// Until when it is to be handed over.
+    pub deadline: Option<Timestamp>,
+    /// Where it went instead of to its receiver, in order.
+    pub detours: Vec<Detour>,
     /// The message ids under which it may arrive: its own, or the one a translation gives it.
     pub arrives_as: Vec<String>,
     /// What each ledger that knows it says at the end, the sender's nation first, the receiver's last.
@@ -99,12 +115,21 @@ pub struct Reception {
     pub changed: bool,
 }
 
+/// When a process was dead.
+#[derive(Debug, Clone)]
+struct Crash {
+    /// The one whose sidecar it was; none: everybody's.
+    of: Option<String>,
+    dead_by: Timestamp,
+}
+
 /// Everything that happened.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     submits: Vec<Submit>,
     receptions: Vec<Reception>,
-    crashes: Vec<Timestamp>,
+    crashes: Vec<Crash>,
+    outages: Vec<Outage>,
     cuts: Vec<CutStory>,
     credentials: Vec<OldCredential>,
 }
@@ -146,7 +171,17 @@ impl History {
 
     /// By that time, everything was dead; what follows was started anew.
     pub fn crashed(&mut self, dead_by: Timestamp) {
-        self.crashes.push(dead_by);
+        self.crashes.push(Crash { of: None, dead_by });
+    }
+
+    /// By that time the sidecar of that tenant was dead, and nothing else.
+    pub fn sidecar_crashed(&mut self, tenant: &str, dead_by: Timestamp) {
+        self.crashes.push(Crash { of: Some(tenant.to_owned()), dead_by });
+    }
+
+    /// For so long nothing could become durable.
+    pub fn outage(&mut self, outage: Outage) {
+        self.outages.push(outage);
     }
 
     /// A cut was made, and this became of it.

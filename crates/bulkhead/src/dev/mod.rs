@@ -90,10 +90,21 @@ pub(crate) struct Settings {
     /// Test-only: end the process at the n-th decision, between its two appends.
     #[arg(long, default_value_t = 0, hide = true)]
     crash_between_appends: u64,
+    /// Test-only: the sidecar of this tenant is left to another process, so that it can die alone.
+    #[arg(long, value_name = "TENANT", hide = true, requires = "port_base")]
+    apart: Vec<String>,
+    /// Test-only: be that process, beside the world that runs in this directory on these ports.
+    #[arg(long, value_name = "TENANT", hide = true, requires = "port_base")]
+    only_sidecar: Option<String>,
 }
 
 /// Runs until the drain starts.
 pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result<()> {
+    if let Some(tenant) = &settings.only_sidecar {
+        let plan = PortPlan::new(settings.port_base, settings.nodes.into())?;
+        let data_dir = settings.data_dir.canonicalize()?;
+        return tenants::only_sidecar(tenant, &data_dir, &Pki::open(&data_dir)?, &plan, drain).await;
+    }
     let place = Place::take(&settings.data_dir, settings.fresh)?;
     let data_dir = place.dir.clone();
     let pki = Pki::open(&data_dir)?;
@@ -130,7 +141,7 @@ pub(crate) async fn run(settings: Settings, quiet: bool, drain: Drain) -> Result
         }
     }
     let sidecars = Drain::new();
-    let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars).await?;
+    let tenants = Tenants::start(&data_dir, &pki, &plan, &sidecars, &settings.apart).await?;
     dev_json(settings.log, &data_dir, &plan, &pki, &tenants).write(&data_dir)?;
     banner::write_sample(&data_dir)?;
     if !quiet {

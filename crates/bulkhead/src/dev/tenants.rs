@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bulkhead_adapter::{Config, InboxConfig, InboxSettings, SpoolConfig, SpoolSettings};
 use bulkhead_format_bars::{Identifier, Syntax};
 use bulkhead_model::{Nation, Protocol};
@@ -34,17 +34,29 @@ struct Running {
 }
 
 impl Tenants {
-    /// Starts every simulator, then its sidecar.
-    pub(super) async fn start(data_dir: &Path, pki: &Pki, plan: &PortPlan, drain: &Drain) -> Result<Self> {
+    /// Starts every simulator, then its sidecar, unless that is left to another process.
+    pub(super) async fn start(
+        data_dir: &Path,
+        pki: &Pki,
+        plan: &PortPlan,
+        drain: &Drain,
+        apart: &[String],
+    ) -> Result<Self> {
+        if let Some(unknown) = apart.iter().find(|id| world::TENANTS.iter().all(|demo| demo.id != *id)) {
+            bail!("the demo world has no tenant {unknown}");
+        }
         let mut running = Vec::new();
         for (index, demo) in world::TENANTS.into_iter().enumerate() {
             let ports = plan.tenant(index);
             let simulator = Simulator::start(simulator(&demo, ports, data_dir)?)
                 .await
                 .with_context(|| format!("the simulator of {}", demo.id))?;
-            let stopped = sidecar(&demo, ports, data_dir, pki, plan, drain.clone())
-                .await
-                .with_context(|| format!("the sidecar of {}", demo.id))?;
+            let stopped = if apart.iter().any(|id| id == demo.id) {
+                futures::future::ready(()).boxed()
+            } else {
+                let started = sidecar(&demo, ports, data_dir, pki, plan, drain.clone()).await;
+                started.with_context(|| format!("the sidecar of {}", demo.id))?
+            };
             running.push(Running { demo, ports, simulator: Arc::new(simulator), stopped });
         }
         Ok(Self(running))
@@ -111,6 +123,20 @@ impl Tenants {
             simulator.shutdown().await;
         }
     }
+}
+
+/// Runs the sidecar that a world has left to others, until the drain starts.
+pub(super) async fn only_sidecar(
+    tenant: &str,
+    data_dir: &Path,
+    pki: &Pki,
+    plan: &PortPlan,
+    drain: Drain,
+) -> Result<()> {
+    let found = world::TENANTS.into_iter().enumerate().find(|(_, demo)| demo.id == tenant);
+    let (index, demo) = found.with_context(|| format!("the demo world has no tenant {tenant}"))?;
+    sidecar(&demo, plan.tenant(index), data_dir, pki, plan, drain).await?.await;
+    Ok(())
 }
 
 fn face(demo: &DemoTenant) -> &'static str {

@@ -1,42 +1,38 @@
 //! Cells of several nodes on a real Kafka: nodes and brokers killed, paused and stopped while all systems send.
 //!
 //! ```text
-//! senders ──▶ simulators, sidecars and the first node of each cell: one process, `bulkhead dev --log kafka`, kept alive
-//!                 │
-//!                 └─▶ further nodes of each cell, each a process of its own, `bulkhead serve`; and brokers
+//! senders ──▶ simulators, most sidecars and the first node of each cell: one process, `bulkhead dev --log kafka`, kept
+//!                 │                                                       alive
+//!                 └─▶ further nodes of each cell, `bulkhead serve`, and a few sidecars, each a process of its own; brokers
 //!                         └── SIGKILL, SIGSTOP … SIGCONT, SIGTERM, and started again, at moments drawn from the seed
 //! ```
 //!
-//! Sidecars know the first node of their cell only, so that every redirect is followed. No sidecar dies here: whatever
-//! a system receives twice is a fault.
+//! Sidecars know the first node of their cell only, so that every redirect is followed. What a system receives twice
+//! is a fault, unless its own sidecar has died in between.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use jiff::{SignedDuration, Timestamp};
+use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::clock::ClockOff;
 use super::failure::{Failure, Urn};
-use super::node::{self, Kafka, Node};
+use super::node::{self, Kafka};
 use super::progress::say;
 use super::senders::Senders;
+use super::sidecar::{self, Sidecar};
+use super::strike::Targets;
 use super::world::{Start, World};
-use super::{Report, judge};
+use super::{Report, judge, ports};
 use crate::brokers::Brokers;
 use crate::history::History;
 
 /// Brokers of a campaign.
 const BROKERS: u8 = 3;
-/// What a broker says when its disk is full.
-const NO_SPACE: &str = "No space left on device";
-/// How long it takes at most, under traffic, until it says so.
-const MET: Duration = Duration::from_secs(60);
-
 /// What a failure campaign is told.
 #[derive(Debug, Clone)]
 pub struct FailureCampaign {
@@ -46,6 +42,8 @@ pub struct FailureCampaign {
     pub spare_brokers: bool,
     /// How many failures.
     pub failures: u32,
+    /// These, in this order, instead of what is drawn.
+    pub only: Vec<Failure>,
     /// Decides who sends what, and what fails when.
     pub seed: u64,
     /// Where the world keeps its files.
@@ -54,10 +52,14 @@ pub struct FailureCampaign {
     pub senders: u32,
     /// Nodes of each cell beside the first.
     pub nodes: usize,
+    /// Only the cell of this nation has them.
+    pub only_in: Option<String>,
     /// The disk of a broker is made full too.
     pub full_disk: bool,
     /// The clock of a node is set off by an hour too.
     pub clock_off: bool,
+    /// How many sidecars, at most eight, are processes of their own, and fail too.
+    pub sidecars: usize,
 }
 
 /// The end of a failure campaign.
@@ -87,7 +89,12 @@ impl FailureCampaign {
     /// When the world cannot be started or asked, or a node does not come back.
     pub async fn run(&self) -> Result<Survived> {
         let mut random = StdRng::seed_from_u64(self.seed);
-        let mut urn = Urn { spare_brokers: self.spare_brokers, ..Urn::default() };
+        let mut urn = Urn {
+            spare_brokers: self.spare_brokers,
+            spare_sidecars: self.sidecars == 0,
+            pairs: self.nodes > 1,
+            besides: Vec::new(),
+        };
         let mut skipped = Vec::new();
         let brokers = self.brokers(&mut urn, &mut skipped).await?;
         let clock =
@@ -99,33 +106,53 @@ impl FailureCampaign {
         // What was asked for and is not done must be seen.
         skipped.iter().for_each(|skipped| say(format_args!("SKIPPED: {skipped}")));
         let mut start = Start::new(self.binary.clone(), self.data_dir.clone());
+        start.port_base = Some(ports::free_base(&mut random)?);
         let prefix = format!("campaign-{}-{}", self.seed, std::process::id());
         let kafka = ["--log", "kafka", "--kafka", brokers.bootstrap(), "--kafka-prefix", &prefix];
         start.extra = kafka.map(str::to_owned).into();
+        let apart = sidecar::choose(self.sidecars, &mut random);
+        start.extra.extend(apart.iter().flat_map(|tenant| ["--apart".to_owned(), tenant.clone()]));
         let world = World::start(&start).await.context("the first start")?;
         let kafka = Kafka { bootstrap: brokers.bootstrap(), prefix: &prefix };
         let mut nodes = node::further(&world.dev, kafka, &self.data_dir.join("nodes"), self.nodes)?;
+        nodes.retain(|node| self.only_in.as_ref().is_none_or(|nation| *nation == node.nation));
         for node in &mut nodes {
             node.start(&self.binary).await?;
         }
+        let mut sidecars = Vec::new();
+        for tenant in &apart {
+            let mut sidecar = Sidecar::of(tenant, &start, &world.dev, &self.data_dir.join("apart"))?;
+            sidecar.start(&self.binary).await?;
+            sidecars.push(sidecar);
+        }
         let senders = Senders::start(&world.dev, self.seed, self.senders);
+        let mut history = History::new();
+        let mut targets = Targets {
+            binary: &self.binary,
+            nodes: &mut nodes,
+            sidecars: &mut sidecars,
+            brokers: &brokers,
+            count: BROKERS,
+            prefix: &prefix,
+            clock: clock.as_ref(),
+        };
         let mut failures = BTreeMap::new();
-        for number in 0..self.failures {
+        let row = if self.only.is_empty() { urn.row(self.failures, &mut random) } else { self.only.clone() };
+        for (number, failure) in (1..).zip(&row) {
             tokio::time::sleep(random.random_range(Duration::from_millis(300)..Duration::from_secs(4))).await;
-            let failure = urn.draw(&mut random);
-            let chosen = random.random_range(0..nodes.len());
-            let chosen = &mut nodes[chosen];
-            say(format_args!("failure {} of {}: {failure} ({})", number + 1, self.failures, chosen.name));
-            self.fail(failure, chosen, &brokers, clock.as_ref(), &mut random)
-                .await
-                .with_context(|| format!("failure {number}, {failure}, at {}", chosen.name))?;
-            *failures.entry(failure).or_default() += 1;
+            say(format_args!("failure {number} of {}: {failure}", row.len()));
+            let struck = targets.strike(*failure, &mut history, &mut random).await;
+            struck.with_context(|| format!("failure {number}, {failure}"))?;
+            *failures.entry(*failure).or_default() += 1;
         }
         say("the judgement");
         let notebook = senders.finish().await;
-        let (history, wrong) = judge(&History::new(), &notebook, &world.dev).await?;
+        let (history, wrong) = judge(&history, &notebook, &world.dev).await?;
         let mut report = Report::new(self.seed);
         report.judged(&history, wrong, &notebook);
+        for sidecar in sidecars {
+            sidecar.stop().await?;
+        }
         for node in nodes {
             node.stop().await?;
         }
@@ -148,113 +175,4 @@ impl FailureCampaign {
         }
         Ok(tokio::task::spawn_blocking(|| Brokers::start(BROKERS, &[])).await?)
     }
-
-    /// Has a node work with a clock that is off, and then with a right one, and sees that it was off.
-    async fn set_clock_off(
-        &self,
-        node: &mut Node,
-        variables: Vec<(String, String)>,
-        off: SignedDuration,
-        during: Duration,
-    ) -> Result<()> {
-        node.kill().await?;
-        let before = node.log()?.len();
-        node.variables = variables;
-        let started = node.start(&self.binary).await;
-        node.variables = Vec::new();
-        started?;
-        tokio::time::sleep(during).await;
-        let log = node.log()?;
-        let last = log[before..].lines().rev().find_map(|line| {
-            serde_json::from_str::<serde_json::Value>(line).ok()?["timestamp"]
-                .as_str()?
-                .parse::<Timestamp>()
-                .ok()
-        });
-        let last = last.context("its log has no times")?;
-        let differs = last.duration_since(Timestamp::now()) - off;
-        ensure!(differs.abs() < SignedDuration::from_mins(10), "its clock was not off: it says {last}");
-        node.kill().await?;
-        node.start(&self.binary).await
-    }
-
-    async fn fail(
-        &self,
-        failure: Failure,
-        node: &mut Node,
-        brokers: &Brokers,
-        clock: Option<&ClockOff>,
-        random: &mut StdRng,
-    ) -> Result<()> {
-        let dead = random.random_range(Duration::from_millis(100)..Duration::from_secs(9));
-        match failure {
-            Failure::NodeKilled | Failure::LedgerLost => {
-                node.kill().await?;
-                if failure == Failure::LedgerLost {
-                    node.lose_ledger()?;
-                }
-                tokio::time::sleep(dead).await;
-                node.start(&self.binary).await
-            }
-            Failure::NodePaused => {
-                node.signal("STOP").await?;
-                tokio::time::sleep(random.random_range(Duration::from_secs(1)..Duration::from_secs(12)))
-                    .await;
-                node.signal("CONT").await?;
-                node.ready().await
-            }
-            Failure::NodeStopped => {
-                node.signal("TERM").await?;
-                node.ended().await?;
-                node.start(&self.binary).await
-            }
-            Failure::BrokerKilled => revive(brokers, &[random.random_range(1..=BROKERS)], dead).await,
-            Failure::TwoBrokersKilled => {
-                let one = random.random_range(1..=BROKERS);
-                revive(brokers, &[one, one % BROKERS + 1], dead).await
-            }
-            Failure::AllBrokersKilled => revive(brokers, &(1..=BROKERS).collect::<Vec<_>>(), dead).await,
-            Failure::BrokerPaused => {
-                let broker = random.random_range(1..=BROKERS);
-                brokers.freeze(broker);
-                tokio::time::sleep(dead).await;
-                brokers.thaw(broker);
-                Ok(())
-            }
-            Failure::DiskFull => fill_disk(brokers, dead).await,
-            Failure::ClockOff => {
-                let off = SignedDuration::from_hours(if random.random_bool(0.5) { 1 } else { -1 });
-                let clock = clock.context("it is drawn only where there is a library for it")?;
-                self.set_clock_off(node, clock.variables(off), off, dead).await
-            }
-        }
-    }
-}
-
-/// Makes the disk of a broker full until it has met that, leaves it so, makes room and has the broker come back.
-async fn fill_disk(brokers: &Brokers, full: Duration) -> Result<()> {
-    let (broker, disk) = brokers.disk().context("it is drawn only where a broker has a disk of its own")?;
-    disk.fill().map_err(|error| anyhow!(error))?;
-    let begin = Instant::now();
-    while brokers.is_alive(broker) && !brokers.said(broker).contains(NO_SPACE) {
-        if begin.elapsed() > MET {
-            bail!("broker {broker} did not meet its full disk");
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    tokio::time::sleep(full).await;
-    if brokers.is_alive(broker) {
-        brokers.kill(broker);
-    }
-    disk.make_room().map_err(|error| anyhow!(error))?;
-    revive(brokers, &[], Duration::ZERO).await
-}
-
-/// Kills these, waits, and starts them again.
-async fn revive(brokers: &Brokers, which: &[u8], dead: Duration) -> Result<()> {
-    which.iter().for_each(|broker| brokers.kill(*broker));
-    tokio::time::sleep(dead).await;
-    let brokers = brokers.clone();
-    tokio::task::spawn_blocking(move || drop(brokers.up())).await?;
-    Ok(())
 }

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use bulkhead_model::{ReferralId, State};
+use bulkhead_model::{Priority, ReferralId, State};
 use bulkhead_translation::{control_id, request_id};
 use bulkhead_transport::{Credentials, Dialer};
 use bulkhead_wire::v1::referrals_client::ReferralsClient;
-use bulkhead_wire::v1::{GetReferralRequest, ListReferralsRequest, Referral};
-use bulkhead_wire::{state_from_wire, time_from_wire};
+use bulkhead_wire::v1::{GetReferralRequest, ListReferralsRequest, Referral, Step};
+use bulkhead_wire::{priority_from_wire, state_from_wire, time_from_wire};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tonic::transport::Channel;
@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use super::http;
 use super::plan::Note;
 use super::world::{Cell, DevJson};
-use crate::history::{Entry, History, Life, Reception, Submit};
+use crate::history::{Detour, Entry, History, Life, Reception, Submit, Yes};
 
 /// How many a cell is asked for at a time.
 const PAGE: u32 = 5_000;
@@ -36,8 +36,20 @@ struct Received {
     changed: bool,
 }
 
-/// Sender and message id as its system wrote it, to what each ledger says.
-type Known = HashMap<(String, String), (Option<ReferralId>, Vec<Entry>)>;
+/// Sender and message id as its system wrote it, to what the ledgers say.
+type Known = HashMap<(String, String), Found>;
+
+/// What the ledgers say of one.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    id: Option<ReferralId>,
+    /// The sender's nation first.
+    entries: Vec<Entry>,
+    deadline: Option<Timestamp>,
+    appended: Option<Timestamp>,
+    spool_may_speak: bool,
+    detours: Vec<Detour>,
+}
 
 /// Adds everything that was sent and received.
 pub(super) async fn into(history: &mut History, notebook: &[Note], dev: &DevJson) -> Result<()> {
@@ -135,7 +147,9 @@ async fn received(dev: &DevJson, tenant: &str) -> Result<Vec<Received>> {
 }
 
 fn submit(note: &Note, known: &Known) -> Submit {
-    let (id, ledgers) = known.get(&key(note)).cloned().unwrap_or_default();
+    let found = known.get(&key(note)).cloned().unwrap_or_default();
+    let Found { id, entries: ledgers, deadline, appended, spool_may_speak, detours } = found;
+    let yes = note.accepted.zip(appended);
     let mut arrives_as = vec![note.message_id.clone()];
     arrives_as.extend(id.iter().flat_map(|id| [control_id(id), request_id(id).to_string()]));
     // A retry with other bytes counts as the one that was accepted; the digest tells which that was.
@@ -150,6 +164,9 @@ fn submit(note: &Note, known: &Known) -> Submit {
         sha256: accepted.or_else(|| note.sha256.first().cloned()).unwrap_or_default(),
         same_bytes: note.same_bytes,
         answer: note.answer,
+        yes: yes.map(|(at, appended)| Yes { at, appended, spool_may_speak }),
+        deadline,
+        detours,
         arrives_as,
         ledgers,
         life: None,
@@ -159,10 +176,12 @@ fn submit(note: &Note, known: &Known) -> Submit {
 async fn ledgers(dev: &DevJson) -> Result<Known> {
     let mut known = Known::new();
     for cell in &dev.cells {
+        let mut client = operators_client(dev, cell)?;
         for referral in listed(dev, cell).await? {
             let Some(state) = state_from_wire(referral.state) else { continue };
-            let message_id = referral.envelope.as_ref().map(|envelope| envelope.message_id.clone());
-            let message_id = own_id(&message_id.unwrap_or_default()).to_ascii_lowercase();
+            let detours = detours(&mut client, &referral, state).await?;
+            let envelope = referral.envelope.unwrap_or_default();
+            let message_id = own_id(&envelope.message_id).to_ascii_lowercase();
             let entry = Entry {
                 nation: cell.nation.clone(),
                 state,
@@ -170,12 +189,42 @@ async fn ledgers(dev: &DevJson) -> Result<Known> {
                 sent_after_all: referral.alerts.iter().any(|alert| alert == "SENT_AFTER_ALL"),
             };
             let is_home = referral.tenant.starts_with(&format!("{}/", cell.nation));
-            let (id, entries) = known.entry((referral.tenant, message_id)).or_default();
-            *id = ReferralId::parse(&referral.referral_id).ok();
-            entries.insert(if is_home { 0 } else { entries.len() }, entry);
+            let found = known.entry((referral.tenant, message_id)).or_default();
+            found.id = ReferralId::parse(&referral.referral_id).ok();
+            found.entries.insert(if is_home { 0 } else { found.entries.len() }, entry);
+            found.detours.extend(detours);
+            found.deadline = envelope.deadline.and_then(time_from_wire);
+            found.appended = referral.accepted_at.and_then(time_from_wire);
+            found.spool_may_speak = priority_from_wire(envelope.priority) == Priority::Routine;
         }
     }
     Ok(known)
+}
+
+/// Where it went instead of to its receiver, by this cell's events; few do, and only those are asked for.
+async fn detours(
+    client: &mut ReferralsClient<Channel>,
+    referral: &Referral,
+    state: State,
+) -> Result<Vec<Detour>> {
+    let may_have = referral.overdue
+        || matches!(state, State::ReturnPending | State::Returned | State::Diverted)
+        || referral.custody > 1;
+    if !may_have {
+        return Ok(Vec::new());
+    }
+    let request = GetReferralRequest { id: referral.referral_id.clone(), ..Default::default() };
+    let whole = client.get_referral(request).await?.into_inner().referrals;
+    let steps = whole.into_iter().flat_map(|one| one.steps).filter(|step| step.counts);
+    let detour = |step: Step| {
+        let to = match step.event.as_str() {
+            "return-pending" => None,
+            "diverted" => Some(referral.destination.clone()),
+            _ => return None,
+        };
+        Some(Detour { at: step.at.and_then(time_from_wire)?, to })
+    };
+    Ok(steps.filter_map(detour).collect())
 }
 
 /// HL7 v2 ids are kept as MSH-3, MSH-4, MSH-10 and MSH-7 joined; those of BaRS as they are.

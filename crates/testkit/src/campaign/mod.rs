@@ -19,9 +19,13 @@ mod kills;
 pub mod node;
 mod plan;
 pub mod ports;
+mod process;
 mod progress;
 mod report;
 mod senders;
+mod sidecar;
+mod strike;
+mod takeover;
 pub mod world;
 
 use std::path::PathBuf;

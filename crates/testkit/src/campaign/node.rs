@@ -3,18 +3,14 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use rand::Rng;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use super::http;
+use super::process::Process;
 use super::world::{Cell, DevJson, Node as Address};
-
-/// How long a node may take to be ready again, in a debug build on a busy machine.
-const READY: Duration = Duration::from_secs(90);
 
 /// Where the cells' logs are.
 #[derive(Debug, Clone, Copy)]
@@ -83,13 +79,13 @@ fn node(
     fs::write(&settings, text)?;
     Ok(Node {
         name: address.name.clone(),
+        process: Process::new(&address.name, address.http, &dir),
         nation: nation.clone(),
         grpc: address.grpc,
         http: address.http,
         dir,
         settings,
         variables: Vec::new(),
-        child: None,
     })
 }
 
@@ -108,7 +104,7 @@ pub struct Node {
     settings: PathBuf,
     /// What it is started with in its environment, beside ours.
     pub variables: Vec<(String, String)>,
-    child: Option<Child>,
+    process: Process,
 }
 
 impl Node {
@@ -117,19 +113,10 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn start(&mut self, binary: &Path) -> Result<()> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log.jsonl"))?;
-        let child = Command::new(binary)
-            .args(["serve", "--config"])
-            .arg(&self.settings)
-            .env("RUST_LOG", "info")
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        self.child = Some(child);
-        self.ready().await
+        let mut command = Command::new(binary);
+        command.args(["serve", "--config"]).arg(&self.settings);
+        command.env("RUST_LOG", "info").envs(self.variables.iter().cloned());
+        self.process.start(&mut command).await
     }
 
     /// Waits until it serves and may act.
@@ -137,19 +124,7 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn ready(&mut self) -> Result<()> {
-        let begin = Instant::now();
-        while begin.elapsed() < READY {
-            if http::get(self.http, "/readyz").await.is_ok_and(|page| page.status == 200) {
-                return Ok(());
-            }
-            if let Some(child) = &mut self.child
-                && let Some(status) = child.try_wait()?
-            {
-                bail!("{} ended by itself: {status}: {}", self.name, self.last_words());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        bail!("{} is not ready in time", self.name)
+        self.process.ready().await
     }
 
     /// `kill -9`.
@@ -157,8 +132,15 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        Ok(child.kill().await?)
+        self.process.kill().await.map(drop)
+    }
+
+    /// SIGSTOP, and SIGCONT after that time; waits until it is ready again.
+    ///
+    /// # Errors
+    /// When it does not do so.
+    pub async fn pause(&mut self, during: Duration) -> Result<()> {
+        self.process.pause(during).await
     }
 
     /// Deletes the ledger of one that does not run.
@@ -175,18 +157,17 @@ impl Node {
         Ok(())
     }
 
-    /// What it wrote to its log, start after start.
+    /// Where it writes its log, start after start.
+    pub fn log_file(&self) -> &Path {
+        self.process.log_file()
+    }
+
+    /// What it wrote to its log.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn log(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.dir.join("log.jsonl"))?)
-    }
-
-    /// The error that it ended with last, if it said one.
-    fn last_words(&self) -> String {
-        let log = self.log().unwrap_or_default();
-        log.lines().rfind(|line| line.starts_with("error: ")).unwrap_or("it did not say why").to_owned()
+        self.process.log()
     }
 
     /// Sends it a signal, by its name without SIG.
@@ -194,8 +175,7 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn signal(&self, signal: &str) -> Result<()> {
-        let pid = self.child.as_ref().and_then(Child::id).context("it does not run")?;
-        send(signal, &pid.to_string()).await
+        self.process.signal(signal).await
     }
 
     /// Waits until it has ended well.
@@ -203,11 +183,7 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn ended(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        let ended = tokio::time::timeout(Duration::from_secs(15), child.wait()).await;
-        let status = ended.with_context(|| format!("{} does not stop in time", self.name))??;
-        ensure!(status.success(), "{} did not stop well: {status}: {}", self.name, self.last_words());
-        Ok(())
+        self.process.ended().await
     }
 
     /// SIGTERM, and waits until it has ended well.
@@ -215,15 +191,8 @@ impl Node {
     /// # Errors
     /// When it does not do so.
     pub async fn stop(mut self) -> Result<()> {
-        self.signal("TERM").await?;
-        self.ended().await
+        self.process.stop().await
     }
-}
-
-async fn send(signal: &str, pid: &str) -> Result<()> {
-    let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status().await?;
-    ensure!(sent.success(), "SIG{signal} cannot be sent to {pid}");
-    Ok(())
 }
 
 /// A port that nobody uses now, outside the range that systems give out.

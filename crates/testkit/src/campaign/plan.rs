@@ -1,5 +1,6 @@
 //! What is sent: cases of one to four messages between any two tenants, drawn from a seed.
 
+use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(super) struct Note {
     /// The digests of what was sent; one, unless a retry had other bytes.
     pub(super) sha256: Vec<String>,
     pub(super) answer: Answer,
+    /// When it was accepted.
+    pub(super) accepted: Option<Timestamp>,
     /// What was said last.
     pub(super) words: String,
     pub(super) tries: u32,
@@ -30,12 +33,19 @@ pub(super) struct Plan {
     random: StdRng,
     name: String,
     next: u64,
+    /// Some of them are to be handed over within seconds.
+    hurried: bool,
 }
 
 impl Plan {
     /// `name` keeps its ids apart from those of other plans.
     pub(super) fn new(random: StdRng, name: String) -> Self {
-        Self { random, name, next: 0 }
+        Self { random, name, next: 0, hurried: false }
+    }
+
+    /// Some of them are to be handed over within seconds, which only BaRS can say.
+    pub(super) fn hurried(self, hurried: bool) -> Self {
+        Self { hurried, ..self }
     }
 
     /// The messages of the next case, in their order; half of the cases are to or from the tenant that it is about.
@@ -44,6 +54,8 @@ impl Plan {
         let case = self.id(from, "C");
         let kinds = self.kinds(from, to);
         let priority = ["emergency", "urgent", "urgent", "routine"][self.random.random_range(0..4)];
+        let due_in_s = (self.hurried && from.speaks() == "bars" && self.random.random_bool(0.3))
+            .then(|| self.random.random_range(1..12_u32));
         let note = |(order, kind): (u64, &str), message_id: String, bytes: usize| Note {
             from: from.id.clone(),
             to: to.id.clone(),
@@ -52,11 +64,12 @@ impl Plan {
             same_bytes: kind == "request" && is_untouched(from, to),
             request: json!({
                 "to": to.address(), "kind": kind, "priority": priority, "bytes": bytes,
-                "case": case, "message_id": message_id,
+                "case": case, "message_id": message_id, "due_in_s": due_in_s,
             }),
             message_id,
             sha256: Vec::new(),
             answer: Answer::Open,
+            accepted: None,
             words: String::new(),
             tries: 0,
         };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Deserialize;
@@ -36,12 +37,25 @@ struct Sent {
 }
 
 impl Senders {
+    /// Between all tenants, and some of it in a hurry.
     pub(super) fn start(dev: &DevJson, seed: u64, count: u32) -> Self {
-        Self::about(dev, seed, count, PAUSE, &watch::channel(None).1)
+        let plan = |random, name| Plan::new(random, name).hurried(true);
+        Self::of(plan, dev, seed, count, PAUSE, &watch::channel(None).1)
     }
 
     /// At that pace, and half of what they send is to or from the tenant that is named at the time.
     pub(super) fn about(
+        dev: &DevJson,
+        seed: u64,
+        count: u32,
+        pace: Duration,
+        about: &watch::Receiver<Option<String>>,
+    ) -> Self {
+        Self::of(Plan::new, dev, seed, count, pace, about)
+    }
+
+    fn of(
+        plan: impl Fn(StdRng, String) -> Plan,
         dev: &DevJson,
         seed: u64,
         count: u32,
@@ -53,7 +67,7 @@ impl Senders {
         for number in 0..count {
             let random =
                 StdRng::seed_from_u64(seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let plan = Plan::new(random, format!("{number}"));
+            let plan = plan(random, format!("{number}"));
             tasks.spawn(send_on(plan, dev.clone(), stopping.clone(), pace, about.clone()));
         }
         Self { stop, tasks }
@@ -122,6 +136,7 @@ async fn until_answered(note: &mut Note, simulator: SocketAddr, stopping: &watch
             }
         }
         if note.answer != Answer::Open {
+            note.accepted = (note.answer == Answer::Accepted).then(Timestamp::now);
             return;
         }
         if *stopping.borrow() && Instant::now() > *give_up.get_or_insert_with(|| Instant::now() + LAST_TRY) {

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::process::log_of_this_run;
+
 /// How long a start may take, in a debug build on a busy machine.
 const START: Duration = Duration::from_secs(90);
 /// How long a stop may take.
@@ -140,9 +142,9 @@ impl Start {
         }
     }
 
-    /// Where the process writes its log, start after start: beside the data directory.
+    /// Where the process writes its log, start after start of this run: beside the data directory.
     pub fn log_file(&self) -> PathBuf {
-        self.data_dir.with_extension("log")
+        log_of_this_run(&self.data_dir, "log")
     }
 
     /// Starts the process and returns at once.

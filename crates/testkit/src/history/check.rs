@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bulkhead_model::State;
 
-use super::{Answer, Entry, History, Reception, Submit, Turn, Wrong, cut};
+use super::{Answer, Entry, History, Reception, Submit, Turn, Wrong, cut, due, outage};
 
 /// Everything that is wrong.
 pub(super) fn all(history: &History) -> Vec<Wrong> {
@@ -15,6 +15,8 @@ pub(super) fn all(history: &History) -> Vec<Wrong> {
         whereabouts(history, submit, receptions, &mut wrong);
         arrival(history, submit, receptions, &mut wrong);
         ledgers(submit, &mut wrong);
+        due::detours(history, submit, &mut wrong);
+        outage::yes(history, submit, &mut wrong);
     }
     wrong.extend(arrived.strangers.iter().map(|reception| Wrong::Stranger {
         message_id: reception.message_id.clone(),
@@ -123,10 +125,11 @@ fn waits_behind(history: &History, submit: &Submit) -> bool {
         })
 }
 
-/// Once, by whom it is for, under one id, and again only after a crash.
+/// Once, by whom it is for or was diverted to, under one id, and again only after a crash.
 fn arrival(history: &History, submit: &Submit, receptions: &[&Reception], wrong: &mut Vec<Wrong>) {
     let message_id = || submit.message_id.clone();
-    for reception in receptions.iter().filter(|reception| reception.at != submit.to) {
+    let is_astray = |at: &str| at != submit.to && !due::was_diverted_to(submit, at);
+    for reception in receptions.iter().filter(|reception| is_astray(&reception.at)) {
         let (to, at) = (submit.to.clone(), reception.at.clone());
         wrong.push(Wrong::Astray { message_id: message_id(), to, at });
     }
@@ -166,7 +169,8 @@ fn began_anew(history: &History, before: &Reception, again: &Reception) -> bool 
         Turn::Closed { at, .. } => Some(at),
         Turn::Open { .. } | Turn::Withdrawn { .. } => None,
     });
-    history.crashes.iter().chain(closings).any(|moment| between.contains(moment))
+    let concern = history.crashes.iter().filter(|crash| crash.of.as_ref().is_none_or(|of| *of == again.at));
+    concern.map(|crash| &crash.dead_by).chain(closings).any(|moment| between.contains(moment))
 }
 
 /// Every ledger that knows it agrees with what was sent and with the others.

@@ -48,6 +48,9 @@ fn sent(accepted: i64, offered: &[i64], state: State) -> Submit {
         sha256: "d".into(),
         same_bytes: false,
         answer: Answer::Accepted,
+        yes: None,
+        deadline: None,
+        detours: vec![],
         arrives_as: vec!["m1".into()],
         ledgers: vec![entry("england"), entry("wales")],
         life: Some(Life {

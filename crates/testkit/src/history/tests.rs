@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use super::{Answer, Entry, History, Reception, Submit, Wrong};
 
 const NORTH: &str = "england/nhs111-north";
-const CARDIFF: &str = "wales/ooh-cardiff";
+pub(super) const CARDIFF: &str = "wales/ooh-cardiff";
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
-fn submit(message_id: &str) -> Submit {
+pub(super) fn submit(message_id: &str) -> Submit {
     let ledger = |nation: &str| Entry {
         nation: nation.into(),
         state: State::Acknowledged,
@@ -28,6 +28,9 @@ fn submit(message_id: &str) -> Submit {
         sha256: format!("digest of {message_id}"),
         same_bytes: true,
         answer: Answer::Accepted,
+        yes: None,
+        deadline: None,
+        detours: vec![],
         arrives_as: vec![message_id.into(), format!("derived-{message_id}")],
         ledgers: vec![ledger("england"), ledger("wales")],
         life: None,
@@ -38,7 +41,7 @@ fn in_case(message_id: &str, order: u64) -> Submit {
     Submit { case: Some("CASE".into()), order, ..submit(message_id) }
 }
 
-fn reception(message_id: &str, sequence: u64) -> Reception {
+pub(super) fn reception(message_id: &str, sequence: u64) -> Reception {
     Reception {
         at: CARDIFF.into(),
         sequence,
@@ -51,27 +54,27 @@ fn reception(message_id: &str, sequence: u64) -> Reception {
     }
 }
 
-fn again(message_id: &str, sequence: u64) -> Reception {
+pub(super) fn again(message_id: &str, sequence: u64) -> Reception {
     Reception { repeat: true, ..reception(message_id, sequence) }
 }
 
 /// Judges what `seed` makes of an empty history.
 #[track_caller]
-fn check(seed: impl FnOnce(&mut History), expected: &[Wrong]) {
+pub(super) fn check(seed: impl FnOnce(&mut History), expected: &[Wrong]) {
     let mut history = History::new();
     seed(&mut history);
     assert_eq!(history.check().err().unwrap_or_default(), expected);
 }
 
-fn id() -> String {
+pub(super) fn id() -> String {
     "m1".into()
 }
 
-fn cardiff() -> String {
+pub(super) fn cardiff() -> String {
     CARDIFF.into()
 }
 
-fn ended(message_id: &str, state: State) -> Submit {
+pub(super) fn ended(message_id: &str, state: State) -> Submit {
     let mut submit = submit(message_id);
     submit.ledgers.iter_mut().for_each(|entry| entry.state = state);
     submit
@@ -213,6 +216,23 @@ fn more_repeats_than_crashes() {
         },
         &[Wrong::NeedlessRepeat { message_id: id(), at: cardiff() }],
     );
+}
+
+#[test]
+fn a_repeat_after_the_crash_of_somebody_elses_sidecar() {
+    for (of, expected) in
+        [(CARDIFF, &[][..]), (NORTH, &[Wrong::NeedlessRepeat { message_id: id(), at: cardiff() }])]
+    {
+        check(
+            |history| {
+                history.submitted(submit("m1"));
+                history.received(reception("m1", 0));
+                history.sidecar_crashed(of, at(1));
+                history.received(again("m1", 2));
+            },
+            expected,
+        );
+    }
 }
 
 #[test]

@@ -117,6 +117,22 @@ pub enum Wrong {
         /// The message.
         message_id: String,
     },
+    /// Given back or diverted before its deadline, and no cut of its receiver was a reason to.
+    NotDue {
+        /// The message.
+        message_id: String,
+        /// To whom it was diverted; none: it was given back.
+        to: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The broker said that it has it when it could not be durable.
+    AcceptedInOutage {
+        /// The message.
+        message_id: String,
+        /// When its sender was told.
+        at: Timestamp,
+    },
     /// Accepted from a tenant that had been cut off for longer than anything takes.
     AcceptedWhileCut {
         /// The message.
@@ -216,6 +232,15 @@ impl fmt::Display for Wrong {
                 write!(f, "the sender of {message_id} was told no and {at} took it")
             }
             Wrong::NeverAnswered { message_id } => write!(f, "{message_id} never had a definite answer"),
+            Wrong::NotDue { message_id, to: None, at } => {
+                write!(f, "{message_id} was given back at {at}, and nothing was due")
+            }
+            Wrong::NotDue { message_id, to: Some(to), at } => {
+                write!(f, "{message_id} was diverted to {to} at {at}, and nothing was due")
+            }
+            Wrong::AcceptedInOutage { message_id, at } => {
+                write!(f, "{message_id} was accepted at {at}, while nothing could become durable")
+            }
             Wrong::AcceptedWhileCut { message_id, cut, at } => {
                 write!(f, "{message_id} was accepted at {at}, while its sender was cut off by {cut}")
             }

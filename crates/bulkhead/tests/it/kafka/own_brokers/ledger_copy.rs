@@ -88,7 +88,7 @@ async fn a_node_goes_on_from_a_copy_of_a_ledger_at_work() {
     assert!(events > 60, "{copied}");
     first_has(copied["referrals"].as_u64().unwrap() + 10).await;
     node.start(&binary()).await.unwrap();
-    let log = second.with_file_name("log.jsonl");
+    let log = node.log_file().to_owned();
     assert_eq!(field(&log, "the ledger is a copy", "read"), Some(events));
     assert_eq!(field(&log, "the ledger reads the events on", "read"), Some(events));
 
