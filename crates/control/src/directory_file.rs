@@ -61,6 +61,7 @@ fn quota(written: &shape::Quota) -> Quota {
         calls_per_second: written.calls_per_second.map_or(default.calls_per_second, Into::into),
         unread_bytes: written.unread_bytes.map_or(default.unread_bytes, Into::into),
         connections: written.connections.map_or(default.connections, Into::into),
+        unsettled_bytes: written.unsettled_bytes.map_or(default.unsettled_bytes, Into::into),
     }
 }
 

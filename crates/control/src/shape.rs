@@ -1,6 +1,6 @@
 //! The shape of a directory file: what may be written, before it is known to fit together.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -54,6 +54,7 @@ pub(crate) struct Quota {
     pub(crate) calls_per_second: Option<NonZeroU32>,
     pub(crate) unread_bytes: Option<NonZeroUsize>,
     pub(crate) connections: Option<NonZeroUsize>,
+    pub(crate) unsettled_bytes: Option<NonZeroU64>,
 }
 
 #[derive(Debug, Deserialize)]

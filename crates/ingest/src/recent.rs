@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_ledger::Row;
+use bulkhead_ledger::{Row, weight};
 use bulkhead_model::{Digest, Envelope, ReferralId, State, TenantId};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -56,6 +56,8 @@ struct Slots {
     by_id: HashMap<ReferralId, Slot>,
     /// Accepted ones, oldest first; some may have left already.
     order: VecDeque<ReferralId>,
+    /// What those of each tenant weigh.
+    bytes: HashMap<TenantId, u64>,
 }
 
 #[derive(Default)]
@@ -105,6 +107,11 @@ impl Recent {
         self.slots().by_id.get(id)?.fresh.clone()
     }
 
+    /// What was accepted of a tenant here and is not forgotten yet weighs so much.
+    pub(crate) fn bytes_of(&self, tenant: &TenantId) -> u64 {
+        self.slots().bytes.get(tenant).copied().unwrap_or(0)
+    }
+
     /// Forgets what the ledger shows.
     pub(crate) fn forget(&self, id: &ReferralId) {
         self.slots().forget(id);
@@ -125,6 +132,8 @@ impl Turn {
     /// It is durable. The oldest are forgotten when there are too many.
     pub(crate) fn accepted(self, fresh: Fresh) {
         let mut slots = self.recent.slots();
+        slots.drop_fresh(&self.id);
+        *slots.bytes.entry(fresh.tenant.clone()).or_default() += weight(fresh.payload_bytes);
         slots.by_id.entry(self.id).or_default().fresh = Some(Arc::new(fresh));
         slots.order.push_back(self.id);
         while slots.order.len() > self.recent.capacity {
@@ -155,10 +164,20 @@ impl Slots {
     }
 
     fn forget(&mut self, id: &ReferralId) {
-        if let MapEntry::Occupied(mut slot) = self.by_id.entry(*id) {
-            slot.get_mut().fresh = None;
-            if slot.get().turn.is_none() {
-                slot.remove();
+        self.drop_fresh(id);
+        if let MapEntry::Occupied(slot) = self.by_id.entry(*id)
+            && slot.get().turn.is_none()
+        {
+            slot.remove();
+        }
+    }
+
+    fn drop_fresh(&mut self, id: &ReferralId) {
+        let Some(fresh) = self.by_id.get_mut(id).and_then(|slot| slot.fresh.take()) else { return };
+        if let MapEntry::Occupied(mut bytes) = self.bytes.entry(fresh.tenant.clone()) {
+            *bytes.get_mut() -= weight(fresh.payload_bytes);
+            if *bytes.get() == 0 {
+                bytes.remove();
             }
         }
     }
@@ -245,6 +264,7 @@ mod tests {
         accept(&recent, "last");
         let slots = recent.slots();
         assert_eq!((slots.by_id.len(), slots.order.len()), (1, 1));
+        assert_eq!(slots.bytes.values().collect::<Vec<_>>(), [&weight(3)]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ use crate::probation::NoRoom;
 use crate::recent::{Behind, Fresh, Turn};
 use crate::service::Shared;
 
+/// When it makes sense to send again what found no room on disk: others have to settle some of it.
+const ROOM: Duration = Duration::from_secs(5);
+
 /// The answer to one submit.
 pub(crate) type SubmitAnswer = Result<SubmitResponse, Refusal>;
 
@@ -121,6 +124,7 @@ impl Shared {
         match admit(arrival, &provenance, known, &directory, &cuts) {
             Ok(admitted) => {
                 self.check_case(case.as_ref(), &id)?;
+                self.check_room(compartment, &admitted.arrival, &directory)?;
                 self.check_probation(compartment, id, &cuts)?;
                 self.append(compartment, turn, case, admitted, provenance).await
             }
@@ -131,6 +135,23 @@ impl Shared {
             Err(NotAdmitted::Cut { cut, reason }) => Err(refusal(&reason, None).cut(&cut)),
             Err(NotAdmitted::TooSoon) => Err(too_soon()),
         }
+    }
+
+    /// What is not settled of a tenant is bounded: what the ledger shows, and what was accepted here and is not shown
+    /// yet.
+    fn check_room(
+        &self,
+        compartment: &Compartment,
+        arrival: &Arrival,
+        directory: &Directory,
+    ) -> Result<(), Refusal> {
+        let Some(tenant) = directory.tenant(&compartment.tenant) else { return Ok(()) };
+        let shown = self.parts.ledger.unsettled_bytes(&tenant.id).map_err(|error| ledger_refusal(&error))?;
+        let unsettled = shown.saturating_add(self.recent.bytes_of(&tenant.id));
+        tenant
+            .quota
+            .check_room(&tenant.id, unsettled, arrival.envelope.kind)
+            .map_err(|reason| refusal(&reason, None).retry_after(ROOM))
     }
 
     /// A tenant on its way back goes slowly.

@@ -63,13 +63,10 @@ pub(crate) fn tally(life: &Life, known: &Known) -> Tally {
     }
 }
 
-/// What is kept of a referral beside its payload, by estimate, so that many small ones weigh something too.
-const BESIDE: u64 = 1024;
-
 /// The bytes that count against its sender's quota while it is not settled.
 pub(crate) fn weight(known: &Known) -> i64 {
     // No record of a log comes near the largest of these.
-    i64::from(u32::try_from(known.facts.payload_bytes.saturating_add(BESIDE)).unwrap_or(u32::MAX))
+    i64::from(u32::try_from(crate::weight(known.facts.payload_bytes)).unwrap_or(u32::MAX))
 }
 
 /// Where it waits, as the tables say it.

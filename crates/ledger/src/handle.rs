@@ -17,8 +17,8 @@ use crate::published::Published;
 use crate::store::View;
 use crate::writer::Writer;
 use crate::{
-    AlertCount, AsideCount, Change, Count, Error, Filter, Listed, Row, Step, Stop, Touched, Waiting, account,
-    arrival, aside, query, store, waiting,
+    AlertCount, AsideCount, Change, Count, Error, Filter, Listed, Row, Skip, Step, Stop, Touched, Waiting,
+    account, arrival, aside, query, store, waiting,
 };
 
 /// What a ledger is made with.
@@ -272,13 +272,13 @@ impl Ledger {
     }
 
     /// What waits at the border to that nation, by the origin's shard and the effective lane, whether an attempt was
-    /// begun or not; not in `skip`, and nothing before it in its case. Ordered as [`Ledger::waiting_out`].
+    /// begun or not; nothing of `skip`, and nothing before it in its case. Ordered as [`Ledger::waiting_out`].
     pub fn waiting_border(
         &self,
         nation: Nation,
         shard: u32,
         lane: Lane,
-        skip: &HashSet<ReferralId>,
+        skip: Skip<'_>,
         limit: usize,
     ) -> Result<Vec<Waiting>, Error> {
         self.read("asking what waits", |connection| {

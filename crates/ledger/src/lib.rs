@@ -45,7 +45,8 @@ pub use error::{Error, Unfit};
 pub use follow::Follower;
 pub use handle::{Config, Ledger};
 pub use row::{
-    AlertCode, AlertCount, AsideCount, Change, Count, Filter, Listed, Row, Step, Touched, Waiting,
+    AlertCode, AlertCount, AsideCount, Change, Count, Filter, Listed, Row, Skip, Step, Touched, Waiting,
 };
 pub use show::referral_to_wire;
 pub use stops::Stop;
+pub use unsettled::weight;

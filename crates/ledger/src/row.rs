@@ -1,5 +1,6 @@
 //! What the ledger answers with.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bulkhead_model::{CutId, Lane, Nation, Place, Priority, Referral, ReferralId, State, TenantId};
@@ -42,6 +43,15 @@ pub struct Waiting {
     pub withdrawn: bool,
     /// All else: facts, lifecycle, lane.
     pub row: Row,
+}
+
+/// What is left out when it is asked what waits at a border.
+#[derive(Debug, Clone, Copy)]
+pub struct Skip<'a> {
+    /// These.
+    pub referrals: &'a HashSet<ReferralId>,
+    /// Whatever these sent, but for cancels and answers.
+    pub origins: &'a HashSet<TenantId>,
 }
 
 /// One event of a referral's life.

@@ -6,6 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bulkhead_model::{State, TenantId};
 
+/// What is kept of a referral beside its payload, by estimate, so that many small ones weigh something too.
+const BESIDE: u64 = 1024;
+
+/// What a referral with a payload of so many bytes weighs.
+pub fn weight(payload_bytes: u64) -> u64 {
+    payload_bytes.saturating_add(BESIDE)
+}
+
 /// Whether what is counted under that name of a state weighs something. A name that nobody knows does.
 pub(crate) fn is_unsettled(state: &str) -> bool {
     State::parse(state).is_none_or(|state| !state.is_settled())

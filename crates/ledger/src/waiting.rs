@@ -10,7 +10,7 @@ use crate::columns::{id_of, stage_of};
 use crate::query::{ids, one, rows};
 use crate::schema::{failed, stage};
 use crate::store::View;
-use crate::{Error, Row, Waiting};
+use crate::{Error, Row, Skip, Waiting};
 
 /// Next for this tenant in that lane.
 pub(crate) fn out(
@@ -33,14 +33,18 @@ pub(crate) fn border(
     view: &View<'_>,
     nation: Nation,
     (shard, lane): (u32, Lane),
-    skip: &HashSet<ReferralId>,
+    skip: Skip<'_>,
     limit: usize,
 ) -> Result<Vec<Waiting>, Error> {
     let query = "SELECT id, 0 FROM referral
         WHERE stage = 2 AND border = ?1 AND shard = ?2 AND effective = ?3 AND clear = 1
+            AND (?4 = '[]' OR kind IN ('cancel', 'response') OR origin NOT IN (SELECT value FROM json_each(?4)))
         ORDER BY waits_partition DESC, waits_offset";
-    let place = params![nation.as_str(), shard, lane.partition()];
-    let chosen = choose(view, query, place, limit, |id, _| !skip.contains(id))?;
+    // No id of a tenant needs to be escaped.
+    let origins: Vec<_> = skip.origins.iter().map(|origin| format!("\"{origin}\"")).collect();
+    let origins = format!("[{}]", origins.join(","));
+    let place = params![nation.as_str(), shard, lane.partition(), origins];
+    let chosen = choose(view, query, place, limit, |id, _| !skip.referrals.contains(id))?;
     waiting(view, &chosen, stage::BORDER)
 }
 

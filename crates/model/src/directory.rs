@@ -26,11 +26,19 @@ pub struct Quota {
     pub unread_bytes: usize,
     /// Connections at a time.
     pub connections: usize,
+    /// What its referrals that are not settled may weigh in one nation: their payloads, and 1 KiB each.
+    pub unsettled_bytes: u64,
 }
 
 impl Default for Quota {
     fn default() -> Self {
-        Self { payload_bytes: 5 << 20, calls_per_second: 2_000, unread_bytes: 64 << 20, connections: 64 }
+        Self {
+            payload_bytes: 5 << 20,
+            calls_per_second: 2_000,
+            unread_bytes: 64 << 20,
+            connections: 64,
+            unsettled_bytes: 32 << 30,
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod presence;
 mod pulse;
 mod reason;
 mod referral;
+mod room;
 mod route;
 #[cfg(test)]
 mod samples;

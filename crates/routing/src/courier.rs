@@ -6,10 +6,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use bulkhead_ledger::{Row, Waiting};
+use bulkhead_ledger::{Row, Skip, Waiting};
 use bulkhead_log::Topic;
 use bulkhead_model::{
-    Claim, Code, CutId, Event, Lane, Lifecycle, Nation, Place, Reason, ReferralId, State, Verdict, shard_of,
+    Claim, Code, CutId, Event, Kind, Lane, Lifecycle, Nation, Place, Reason, ReferralId, State, TenantId,
+    Verdict, shard_of,
 };
 use bulkhead_process::{Drain, telemetry};
 use bulkhead_wire::record::{Carried, Out, Report};
@@ -41,6 +42,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A refusal that is no refusal for good: the referral is carried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// A sender for which there is no room rests no longer, whatever the far door says.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// A report that was refused is made again after this.
 const AFTER_REFUSED_REPORT: Duration = Duration::from_secs(15);
 
@@ -55,6 +58,8 @@ enum Ended {
     Later(ReferralId),
     /// Its report was not taken; it is told again.
     Untold(ReferralId),
+    /// There may be room again for what that tenant sends.
+    Rested(TenantId),
 }
 
 /// One nation's courier to one other nation.
@@ -65,6 +70,8 @@ pub(crate) struct Courier {
     sources: HashMap<u32, Source>,
     under_way: HashMap<ReferralId, (Claim, u32)>,
     told: HashMap<ReferralId, u64>,
+    /// The far door has no room for these: they are left out for a while, so that they take no place from others.
+    resting: HashSet<TenantId>,
     work: FuturesUnordered<BoxFuture<'static, Result<Ended, Error>>>,
 }
 
@@ -77,6 +84,7 @@ impl Courier {
             sources: HashMap::new(),
             under_way: HashMap::new(),
             told: HashMap::new(),
+            resting: HashSet::new(),
             work: FuturesUnordered::new(),
         }
     }
@@ -94,6 +102,7 @@ impl Courier {
             turn += 1;
             self.under_way.clear();
             self.told.clear();
+            self.resting.clear();
             self.work.clear();
             if let Err(error) = ended {
                 debug!(to = %self.to, %error, "the border is not open");
@@ -150,6 +159,7 @@ impl Courier {
                     Ended::Sent => {}
                     Ended::Over(id) => { self.under_way.remove(&id); }
                     Ended::Untold(id) => { self.told.remove(&id); }
+                    Ended::Rested(tenant) => { self.resting.remove(&tenant); }
                     Ended::Later(id) => self.work.push(Box::pin(async move {
                         tokio::time::sleep(AGAIN).await;
                         Ok(Ended::Over(id))
@@ -174,7 +184,8 @@ impl Courier {
                     return Ok(());
                 }
                 let skip: HashSet<ReferralId> = self.under_way.keys().copied().collect();
-                for waiting in self.shared.parts.ledger.waiting_border(self.to, shard, lane, &skip, room)? {
+                let but = Skip { referrals: &skip, origins: &self.resting };
+                for waiting in self.shared.parts.ledger.waiting_border(self.to, shard, lane, but, room)? {
                     self.start(up, shard, waiting).await?;
                 }
             }
@@ -230,6 +241,8 @@ impl Courier {
                             reason,
                         },
                     );
+                } else if problem.code == Some(Code::QuotaExceeded) && self.rests(&id, problem.retry_after)? {
+                    self.under_way.remove(&id);
                 } else {
                     self.work.push(Box::pin(async move { Ok(Ended::Later(id)) }));
                 }
@@ -238,6 +251,24 @@ impl Courier {
             None => {}
         }
         Ok(())
+    }
+
+    /// No more requests of this one's sender go for a while. A cancel or an answer is only tried again.
+    fn rests(&mut self, id: &ReferralId, after: Option<Duration>) -> Result<bool, Error> {
+        let Some(row) = self.shared.parts.ledger.get(id)? else { return Ok(false) };
+        if matches!(row.facts.envelope.kind, Kind::Cancel | Kind::Response) {
+            return Ok(false);
+        }
+        let tenant = row.facts.tenant.clone();
+        if self.resting.insert(tenant.clone()) {
+            let after = after.unwrap_or(AGAIN).clamp(AGAIN, LONGEST_REST);
+            warn!(to = %self.to, %tenant, "the far door has no room for what it sends");
+            self.work.push(Box::pin(async move {
+                tokio::time::sleep(after).await;
+                Ok(Ended::Rested(tenant))
+            }));
+        }
+        Ok(true)
     }
 
     fn decide(&mut self, id: ReferralId, event: Event) {

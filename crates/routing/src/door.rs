@@ -32,6 +32,8 @@ use crate::owner::Shared;
 const WINDOW: usize = 64;
 /// When an append fails: the caller asks again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// When there is no room on disk: others have to settle some of it.
+const ROOM: Duration = Duration::from_secs(5);
 
 /// What other nations' cells call.
 #[derive(Clone)]
@@ -85,7 +87,7 @@ impl DoorService {
         }
         let epoch = (self.shared.home(), self.shared.cuts().position);
         carried.accepted.epochs.push(epoch);
-        if let Err(refusal) = self.check(from, &carried) {
+        if let Err(refusal) = self.check(from, &carried).and_then(|()| self.check_room(&carried)) {
             return refuse(id.to_string(), refusal);
         }
         if let Err(refusal) = self.check_lease() {
@@ -160,6 +162,18 @@ impl DoorService {
             return Err(Refusal::new(Code::DigestMismatch, "the bytes changed on their way"));
         }
         Ok(())
+    }
+
+    /// A foreign tenant's compartment here is bounded like its own nation's, so that none fills another nation's disks.
+    fn check_room(&self, carried: &Carried) -> Result<(), Refusal> {
+        let (tenant, kind) = (&carried.accepted.tenant, carried.accepted.envelope.kind);
+        let directory = self.shared.directory();
+        let Some(entry) = directory.tenant(tenant) else { return Ok(()) };
+        let unsettled = self.shared.parts.ledger.unsettled_bytes(tenant).map_err(|_| unavailable())?;
+        entry
+            .quota
+            .check_room(tenant, unsettled, kind)
+            .map_err(|reason| Refusal::new(Code::QuotaExceeded, reason.text).retry_after(ROOM))
     }
 
     /// A report is past quota and gate. About what another nation has, only that nation is heard; about what is here

@@ -111,6 +111,30 @@ async fn without_an_answer_only_a_routine_referral_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_unavailable_is_an_outage_and_no_refusal() {
+    let world = World::new().await;
+    let sidecar = world.connected().await;
+    world.broker.memory.on_submit(OnSubmit::Refuse(Code::LogUnavailable));
+    let (urgent, routine) = tokio::join!(
+        sidecar.kit.submit(submission("urgent", URGENT)),
+        sidecar.kit.submit(submission("routine", ROUTINE)),
+    );
+    assert!(is_try_again(&urgent), "{urgent:?}");
+    assert_eq!(routine, Answer::OnSpool);
+    let memory = &world.broker.memory;
+    until("what was told no is withdrawn", || memory.withdrawn().contains(&("urgent".to_owned(), 1))).await;
+    let came = || memory.submitted().iter().filter(|one| one.envelope.message_id == "routine").count();
+    memory.on_submit(OnSubmit::Accept);
+    let before = came();
+    until("the spool hands in what it promised", || came() > before).await;
+    let again = sidecar.kit.submit(submission("routine", ROUTINE)).await;
+    assert!(matches!(again, Answer::Accepted { duplicate: true, .. }), "{again:?}");
+    assert_eq!((memory.attempts("routine"), memory.attempts("urgent")), (vec![1], vec![1]));
+    assert_eq!(sidecar.unmet("credential"), None);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn the_spool_speaks_for_the_broker_only_briefly() {
     let mut world = World::new().await;
     world.spool.speaks_for = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bulkhead_control::Following;
 use bulkhead_ledger::{AlertCode, AlertCount, AsideCount, Ledger};
-use bulkhead_model::{Cut, Cuts, Nation, State};
+use bulkhead_model::{Cut, Cuts, Nation, State, TenantId};
 use bulkhead_process::Drain;
 use bulkhead_transport::{Connections, Identity};
 use jiff::{SignedDuration, Timestamp};
@@ -55,6 +55,7 @@ impl Gauges {
     pub(super) async fn run(self, drain: Drain) {
         let gauges = Arc::new(self);
         let mut scopes = Scopes::default();
+        let mut filled = BTreeSet::new();
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -77,6 +78,7 @@ impl Gauges {
                 Err(_) => return,
             }
             gauges.of_stops();
+            gauges.of_room(&mut filled);
             gauges.of_nodes();
             gauges.of_connections();
         }
@@ -126,6 +128,23 @@ impl Gauges {
             let [nation, node] = self.labels();
             gauge!("bulkhead_partitions_stopped", &[nation, node, ("code", code.to_owned())])
                 .set(count as f64);
+        }
+    }
+
+    /// Of those tenants of the directory that had something unsettled in the life of this process.
+    fn of_room(&self, filled: &mut BTreeSet<TenantId>) {
+        let directory = self.following.directory.borrow().clone();
+        for tenant in directory.tenants() {
+            let bytes = self.ledger.unsettled_bytes(&tenant.id).unwrap_or_default();
+            if bytes > 0 {
+                filled.insert(tenant.id.clone());
+            }
+            if filled.contains(&tenant.id) {
+                let [nation, node] = self.labels();
+                let labels = [nation, node, ("tenant", tenant.id.to_string())];
+                gauge!("bulkhead_unsettled_bytes", &labels).set(bytes as f64);
+                gauge!("bulkhead_unsettled_quota_bytes", &labels).set(tenant.quota.unsettled_bytes as f64);
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) const NORTH: &str = "england/nhs111-north";
 pub(crate) const RIVERSIDE: &str = "england/ooh-riverside";
 /// Allowed two connections, two calls a second and documents of 1 KiB.
 pub(crate) const SMALL: &str = "england/small";
+/// Allowed 4 KiB that are not settled.
+pub(crate) const BOUNDED: &str = "england/bounded";
 pub(crate) const ABROAD: &str = "wales/wast-111";
 pub(crate) const DUTY: &str = "england/operator/duty";
 
@@ -76,6 +78,7 @@ pub(crate) fn directory(revoked: &[String]) -> Directory {
         tenant(NORTH, Quota { calls_per_second: 100_000, ..Quota::default() }),
         tenant(RIVERSIDE, Quota::default()),
         tenant(SMALL, small),
+        tenant(BOUNDED, Quota { unsettled_bytes: 4096, ..Quota::default() }),
         tenant(ABROAD, Quota::default()),
     ];
     let service = |id: &str, host: &str, dos: &str| bulkhead_model::Service {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bulkhead_ingest::Config;
-use bulkhead_model::Code;
+use bulkhead_model::{Code, Event};
 use bulkhead_wire::status::Problem;
-use bulkhead_wire::v1::SubmitStreamRequest;
+use bulkhead_wire::v1::{self, SubmitStreamRequest, WithdrawRequest};
 use futures::stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code as GrpcCode;
 
-use crate::harness::{NORTH, RIVERSIDE, SMALL, World, soon, submit};
+use crate::harness::{BOUNDED, NORTH, RIVERSIDE, SMALL, World, routed, soon, submit};
 
 #[tokio::test]
 async fn too_many_calls_are_told_when_to_come_back_and_others_go_on() {
@@ -37,6 +37,46 @@ async fn a_tenants_own_payload_limit_holds() {
     small.submit(submit("m-1", &"x".repeat(1024))).await.unwrap();
     let status = small.submit(submit("m-2", &"x".repeat(1025))).await.unwrap_err();
     assert_eq!(Problem::from(&status).code, Some(Code::PayloadTooLarge));
+}
+
+#[tokio::test]
+async fn what_is_not_settled_is_bounded_and_what_is_known_or_settles_passes() {
+    let world = World::new().await;
+    let mut client = world.ingest(BOUNDED);
+    // Each weighs 1 KiB more than its payload.
+    client.submit(submit("m-1", &"x".repeat(2048))).await.unwrap();
+    client.submit(submit("m-2", &"x".repeat(1024))).await.unwrap();
+    let problem = Problem::from(&client.submit(submit("m-3", "x")).await.unwrap_err());
+    assert_eq!(problem.code, Some(Code::QuotaExceeded));
+    assert!(problem.retry_after.is_some() && !problem.is_refusal());
+    assert!(problem.message.contains("5120 bytes of england/bounded"), "{}", problem.message);
+
+    world.ingest(NORTH).submit(submit("m-3", "x")).await.unwrap();
+    let again = client.submit(submit("m-1", &"x".repeat(2048))).await.unwrap().into_inner();
+    assert!(again.duplicate);
+    for (message, kind) in [("m-4", v1::Kind::Cancel), ("m-5", v1::Kind::Response)] {
+        let mut request = submit(message, "x");
+        request.envelope.as_mut().unwrap().kind = kind as i32;
+        client.submit(request).await.unwrap();
+    }
+    client.withdraw(WithdrawRequest { message_id: "m-3".into(), up_to_attempt: 1 }).await.unwrap();
+
+    for (place, record) in world.inward(BOUNDED).await {
+        if let bulkhead_wire::record::In::Accepted(accepted) = &record {
+            world.decide(&place, &record, 0, routed()).await;
+            let acknowledged = Event::Acknowledged { answer: "AA".into(), omissions: vec![] };
+            let delivered = Event::Delivered { attempt: 1, inbox: "i".into() };
+            for event in [Event::Offered { attempt: 1 }, delivered, acknowledged] {
+                world.event(RIVERSIDE, accepted.id, 1, event).await;
+            }
+        }
+    }
+    soon(async {
+        while client.submit(submit("m-6", "x")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -41,8 +41,10 @@ async fn what_another_nation_has_holds_nothing_back_here() {
     let event = Event::ToBorder { nation: Nation::England, to: far.clone(), bytes: border };
     cell.decide(&origin(), "m-1", 0, event, Some(in_case("m-1", "c", None))).await;
     let (shard, lane) = (shard_of(&origin()), Lane::of(Priority::Routine));
-    let at_border =
-        |cell: &Cell| cell.ledger.waiting_border(Nation::England, shard, lane, &HashSet::new(), 10).unwrap();
+    let at_border = |cell: &Cell| {
+        let skip = Skip { referrals: &HashSet::new(), origins: &HashSet::new() };
+        cell.ledger.waiting_border(Nation::England, shard, lane, skip, 10).unwrap()
+    };
     assert_eq!(at_border(&cell)[0].id, id("m-1"));
     cell.route(in_case("m-2", "c", Some("m-1")), 2).await;
     cell.decide(&origin(), "m-1", 0, Event::Carrying { nation: Nation::England }, None).await;

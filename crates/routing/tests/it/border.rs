@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use bulkhead_model::{Claim, Code, Direction, Nation, OnDeadline, State, shard_of};
+use bulkhead_model::{Claim, Code, Direction, Directory, Kind, Nation, OnDeadline, State, shard_of};
 use bulkhead_routing::Layers;
+use bulkhead_testkit::meddled::Failure;
 use bulkhead_transport::Dialer;
 use bulkhead_wire::record::{Carried, Report};
 use bulkhead_wire::status::Problem;
 use bulkhead_wire::v1::{self, border_client::BorderClient, carry_request, carry_response};
 use tokio::net::TcpListener;
 
-use crate::cell::{Cell, Draft, Keys, directory, server_name};
+use crate::cell::{Cell, Draft, England, Keys, bounded, directory, server_name, tenant};
 use crate::sidecar::Sidecar;
 use crate::switch::{Switch, cut_of, in_seconds};
 
@@ -27,7 +28,8 @@ impl TwoCells {
     async fn wales_begins(&mut self) {
         let listener = TcpListener::bind(self.wales_address).await.unwrap();
         let (dir, address) = (self.dir.path(), self.england.address.clone());
-        let began = wales(&self.keys, dir, &address, listener, OnDeadline::Return, Layers::default()).await;
+        let directory = directory(OnDeadline::Return);
+        let began = wales(&self.keys, dir, &address, listener, directory, Layers::default()).await;
         self.wales = Some(began);
     }
 }
@@ -37,10 +39,10 @@ async fn wales(
     dir: &std::path::Path,
     england: &str,
     listener: TcpListener,
-    on_deadline: OnDeadline,
+    directory: Arc<Directory>,
     layers: Layers,
 ) -> Cell {
-    let (dir, directory, far) = (dir.join("wales"), directory(on_deadline), Some((england, Nation::England)));
+    let (dir, far) = (dir.join("wales"), Some((england, Nation::England)));
     Cell::start(keys, Nation::Wales, &dir, directory, far, listener, layers, Arc::default()).await
 }
 
@@ -58,6 +60,10 @@ pub(crate) async fn two_cells_asking(
     on_deadline: OnDeadline,
     layers: &Layers,
 ) -> TwoCells {
+    two_cells_in(wales_is_up, &directory(on_deadline), layers).await
+}
+
+async fn two_cells_in(wales_is_up: bool, directory: &Arc<Directory>, layers: &Layers) -> TwoCells {
     let (keys, dir) = (Keys::new(), tempfile::tempdir().unwrap());
     let (english, welsh) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -67,7 +73,7 @@ pub(crate) async fn two_cells_asking(
         &keys,
         Nation::England,
         &dir.path().join("england"),
-        directory(on_deadline.clone()),
+        directory.clone(),
         Some((&far, Nation::Wales)),
         english,
         layers.clone(),
@@ -76,7 +82,7 @@ pub(crate) async fn two_cells_asking(
     .await;
     let wales = if wales_is_up {
         let address = english_address.to_string();
-        Some(wales(&keys, dir.path(), &address, welsh, on_deadline, layers.clone()).await)
+        Some(wales(&keys, dir.path(), &address, welsh, directory.clone(), layers.clone()).await)
     } else {
         None
     };
@@ -138,6 +144,87 @@ async fn told_by(
     answers.message().await.unwrap().unwrap().answer.unwrap()
 }
 
+/// As an owner of that claim carries it.
+fn carried(draft: &Draft, claim: u64) -> carry_request::Frame {
+    let from = draft.tenant.nation();
+    let claim = Claim { shard: shard_of(&draft.tenant), number: claim, node: format!("{from}-2") };
+    carry_request::Frame::Referral(Carried { accepted: draft.accepted(), claim, from }.to_wire())
+}
+
+/// The code of what that door refuses for now, with a time to come back.
+fn not_now(answer: &carry_response::Answer) -> Option<Code> {
+    let carry_response::Answer::Refused(refusal) = answer else { panic!("it was taken: {answer:?}") };
+    let problem = Problem::from(refusal);
+    assert!(problem.retry_after.is_some() && !problem.is_refusal(), "{problem:?}");
+    problem.code
+}
+
+fn has(answer: &carry_response::Answer) -> bool {
+    matches!(answer, carry_response::Answer::Have(_))
+}
+
+/// From Wales to the English receiver.
+fn welsh(message: &str) -> Draft {
+    Draft { tenant: tenant("wales/receiver"), ..Draft::new(message, "england/receiver") }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_whose_log_fails_says_so_and_the_courier_comes_again() {
+    let cells = two_cells(true).await;
+    let wales = cells.wales.as_ref().unwrap();
+    for failure in [Failure::Full, Failure::Lost, Failure::Landed] {
+        wales.meddled.fail_once("in.", failure);
+        let frame = carried(&Draft::new(&format!("{failure:?}"), "wales/receiver"), 1);
+        let answer = told_by(&cells.keys, Nation::England, wales, frame).await;
+        assert_eq!(not_now(&answer), Some(Code::LogUnavailable), "{failure:?}");
+    }
+    wales.meddled.fail_once("in.", Failure::Full);
+    let id = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    cells.england.until(id, State::Carried).await;
+    wales.until(id, State::Routed).await;
+    assert!(wales.meddled.is_done());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_tenant_fills_no_more_than_its_quota() {
+    let directory = bounded(&directory(OnDeadline::Return), 2048);
+    let england = England::start_in(directory, Layers::default()).await;
+    let told =
+        async |draft: &Draft| told_by(&england.keys, Nation::Wales, &england.cell, carried(draft, 1)).await;
+    for message in ["m1", "m2"] {
+        assert!(has(&told(&welsh(message)).await));
+        england.cell.until(welsh(message).id(), State::Routed).await;
+    }
+    assert_eq!(not_now(&told(&welsh("m3")).await), Some(Code::QuotaExceeded));
+    assert!(has(&told(&welsh("m1")).await), "what is here is said to be here");
+    assert!(has(&told(&Draft { kind: Kind::Cancel, ..welsh("m4") }).await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_filled_its_quota_in_another_nation_waits_and_holds_up_nobody() {
+    let directory = bounded(&directory(OnDeadline::Return), 1);
+    let cells = two_cells_in(true, &directory, &Layers::default()).await;
+    let wales = cells.wales.as_ref().unwrap();
+    let first = cells.england.submit(&Draft::new("m1", "wales/receiver")).await;
+    cells.england.until(first, State::Carried).await;
+    wales.until(first, State::Routed).await;
+    let second = cells.england.submit(&Draft::new("m2", "wales/receiver")).await;
+    cells.england.until(second, State::Routed).await;
+    let other = Draft { tenant: tenant("england/receiver"), ..Draft::new("m3", "wales/receiver") };
+    let other = cells.england.submit(&other).await;
+    cells.england.until(other, State::Carried).await;
+
+    let mut sidecar = Sidecar::connect(&cells.keys, wales, "wales/receiver", "i").await;
+    sidecar.grant(4, 1).await;
+    for _ in 0..2 {
+        let offer = sidecar.handed_over().await;
+        sidecar.acknowledged(&offer).await;
+    }
+    // A report passes what is full at home too.
+    cells.england.until(first, State::Acknowledged).await;
+    cells.england.until(second, State::Carried).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn about_what_one_nation_has_no_other_is_heard() {
     let cells = two_cells(true).await;
@@ -176,14 +263,9 @@ async fn a_door_says_that_it_has_what_it_has_before_it_refuses_anything() {
     let mut switch = Switch::new(&wales.cuts, directory(OnDeadline::Return));
     switch.cut(cut_of("wales/1", "england/sender", Direction::Both, in_seconds(60)));
 
-    let carried = |draft: &Draft| {
-        let claim = Claim { shard: shard_of(&draft.tenant), number: 1_000, node: "england-2".into() };
-        let carried = Carried { accepted: draft.accepted(), claim, from: Nation::England };
-        carry_request::Frame::Referral(carried.to_wire())
-    };
-    let again = told_by(&cells.keys, Nation::England, wales, carried(&draft)).await;
+    let again = told_by(&cells.keys, Nation::England, wales, carried(&draft, 1_000)).await;
     assert!(matches!(again, carry_response::Answer::Have(_)), "{again:?}");
-    let other = carried(&Draft::new("m2", "wales/receiver"));
+    let other = carried(&Draft::new("m2", "wales/receiver"), 1_000);
     let other = told_by(&cells.keys, Nation::England, wales, other).await;
     assert!(matches!(other, carry_response::Answer::Refused(_)), "{other:?}");
 }

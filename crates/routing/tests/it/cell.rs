@@ -104,6 +104,18 @@ pub(crate) fn directory_with(on_deadline: OnDeadline, word: Option<TakesOver>) -
     Arc::new(Directory::new(suppliers, tenants.collect(), services.collect(), vec![]).unwrap())
 }
 
+/// The same directory, whose tenants may each have so much that is not settled.
+pub(crate) fn bounded(directory: &Directory, unsettled_bytes: u64) -> Arc<Directory> {
+    let bounded = |tenant: &Tenant| Tenant {
+        quota: Quota { unsettled_bytes, ..tenant.quota.clone() },
+        ..tenant.clone()
+    };
+    let tenants = directory.tenants().map(bounded).collect();
+    let suppliers = directory.suppliers().cloned().collect();
+    let services = directory.services().cloned().collect();
+    Arc::new(Directory::new(suppliers, tenants, services, vec![]).unwrap())
+}
+
 /// Longer than any test.
 const LEASE: Duration = Duration::from_secs(600);
 
