@@ -31,6 +31,8 @@ fn the_example_is_whole() {
     let directory = parse_directory("directory.example.toml", EXAMPLE).unwrap();
     let nations: Vec<_> = directory.tenants().map(|tenant| tenant.id.nation()).collect();
     assert!(model::Nation::ALL.iter().all(|nation| nations.contains(nation)));
+    // The quota that is written out is the default; one other tenant has its own.
+    assert_eq!(directory.tenants().filter(|tenant| tenant.quota != Quota::default()).count(), 1);
     let agreed: Vec<_> = directory.services().filter_map(|service| directory.agreed(service)).collect();
     let terms: Vec<_> = agreed.iter().map(|(_, words)| words[0].to_string()).collect();
     assert_eq!(terms, ["urgent, routine; mon-fri 18:30-08:00 and sat,sun 00:00-24:00"]);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use bulkhead_ledger::Ledger;
 use bulkhead_log::{AppendFuture, Partition, Record, Topic};
 use bulkhead_model::{
-    Admitted, Answer, Arrival, Code, Cuts, Directory, Known, NotAdmitted, Provenance, Reason, ReferralId,
-    State, admit,
+    Admitted, Answer, Arrival, Code, Cuts, Directory, Kind, Known, NotAdmitted, Provenance, Reason,
+    ReferralId, State, admit,
 };
 use bulkhead_process::telemetry;
 use bulkhead_wire::record::In;
@@ -124,7 +124,7 @@ impl Shared {
         match admit(arrival, &provenance, known, &directory, &cuts) {
             Ok(admitted) => {
                 self.check_case(case.as_ref(), &id)?;
-                self.check_room(compartment, &admitted.arrival, &directory)?;
+                self.check_room(compartment, admitted.arrival().envelope.kind, &directory)?;
                 self.check_probation(compartment, id, &cuts)?;
                 self.append(compartment, turn, case, admitted, provenance).await
             }
@@ -142,7 +142,7 @@ impl Shared {
     fn check_room(
         &self,
         compartment: &Compartment,
-        arrival: &Arrival,
+        kind: Kind,
         directory: &Directory,
     ) -> Result<(), Refusal> {
         let Some(tenant) = directory.tenant(&compartment.tenant) else { return Ok(()) };
@@ -150,7 +150,7 @@ impl Shared {
         let unsettled = shown.saturating_add(self.recent.bytes_of(&tenant.id));
         tenant
             .quota
-            .check_room(&tenant.id, unsettled, arrival.envelope.kind)
+            .check_room(&tenant.id, unsettled, kind)
             .map_err(|reason| refusal(&reason, None).retry_after(ROOM))
     }
 

@@ -176,7 +176,7 @@ async fn status_shows_what_waits_and_what_to_do() {
         async |who: &str| world.referrals(who).get_status(GetStatusRequest {}).await.unwrap().into_inner();
     let all = status(DUTY).await;
     assert_eq!((all.nation.as_str(), all.nodes[0].shards, all.nodes[0].ready), ("england", 32, true));
-    assert_eq!(all.tenants.len(), 3);
+    assert_eq!(all.tenants.len(), 4);
     let riverside = all.tenants.iter().find(|tenant| tenant.tenant == RIVERSIDE).unwrap();
     assert!(riverside.connected && !riverside.taking);
     assert_eq!(riverside.waiting_urgent, 1);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bulkhead_model::Lane;
 
 use super::*;
-use crate::case_key;
+use crate::{Skip, case_key};
 
 fn waiting(cell: &Cell, priority: Priority) -> Vec<ReferralId> {
     let lane = Lane::of(priority);

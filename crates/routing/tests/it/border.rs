@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bulkhead_model::{Claim, Code, Direction, Directory, Kind, Nation, OnDeadline, State, shard_of};
+use bulkhead_model::{
+    Claim, Code, Direction, Directory, Kind, Nation, OnDeadline, Priority, State, shard_of,
+};
 use bulkhead_routing::Layers;
 use bulkhead_testkit::meddled::Failure;
 use bulkhead_transport::Dialer;
@@ -210,7 +212,12 @@ async fn who_has_filled_its_quota_in_another_nation_waits_and_holds_up_nobody() 
     wales.until(first, State::Routed).await;
     let second = cells.england.submit(&Draft::new("m2", "wales/receiver")).await;
     cells.england.until(second, State::Routed).await;
-    let other = Draft { tenant: tenant("england/receiver"), ..Draft::new("m3", "wales/receiver") };
+    // More than the courier has under way at a time, and more urgent than what comes behind.
+    for n in 0..40 {
+        cells.england.submit(&Draft::new(&format!("more-{n}"), "wales/receiver")).await;
+    }
+    let (tenant, priority) = (tenant("england/receiver"), Priority::Routine);
+    let other = Draft { tenant, priority, ..Draft::new("m3", "wales/receiver") };
     let other = cells.england.submit(&other).await;
     cells.england.until(other, State::Carried).await;
 
@@ -299,12 +306,7 @@ async fn nothing_crosses_before_it_is_read_back_that_it_is_carried() {
 async fn a_door_takes_nothing_under_a_claim_older_than_it_has_seen() {
     let cells = two_cells(true).await;
     let wales = cells.wales.as_ref().unwrap();
-    let carried = |message: &str, number| {
-        let draft = Draft::new(message, "wales/receiver");
-        let claim = Claim { shard: shard_of(&draft.tenant), number, node: "england-2".into() };
-        let carried = Carried { accepted: draft.accepted(), claim, from: Nation::England };
-        carry_request::Frame::Referral(carried.to_wire())
-    };
+    let carried = |message: &str, number| carried(&Draft::new(message, "wales/receiver"), number);
     let id = cells.england.submit(&Draft::new("m0", "wales/receiver")).await;
     wales.until(id, State::Routed).await;
     let newer = told_by(&cells.keys, Nation::England, wales, carried("m1", 1_000)).await;
