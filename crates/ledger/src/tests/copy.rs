@@ -82,6 +82,9 @@ async fn what_no_node_should_go_on_from_is_refused_and_left_as_it_is() {
     let other = Cell { log: Embedded::open(EmbeddedConfig::new(other.path())).unwrap(), ..cell };
     // Its topics of events are as long, and hold other events.
     assert!(matches!(refused(path(), &other.log, Nation::Wales).await, Unfit::OtherLog { .. }));
+    let topic = events(0).topic;
+    let spec = bulkhead_log::TopicSpec { topic, partitions: SHARDS, compacted: false };
+    other.log.ensure(&[spec]).await.unwrap();
     for shard in 0..SHARDS {
         for _ in 0..60 {
             let claimed = ReadEvent { author: author(shard, 1, "other-1", 0), record: EventRecord::Claimed };
