@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulkhead_model::{Nation, OperatorId};
+use bulkhead_transport::Credential;
 use bulkhead_wire::fact::{Command, Header, HeaderScope, SignedFact, Statement, hex, signing_key};
 use bulkhead_wire::v1;
 use jiff::Timestamp;
@@ -154,6 +155,12 @@ pub(crate) fn certificate_fingerprint(path: &Path) -> Result<String, Error> {
     let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
     let der = CertificateDer::from_pem_slice(&pem).map_err(|error| bad(error.to_string()))?;
     Ok(hex(digest(&SHA256, &der).as_ref()))
+}
+
+/// From when on the certificate of a PEM file is valid; none when it cannot be read.
+pub(crate) fn issued_at(path: &Path) -> Option<Timestamp> {
+    let der = CertificateDer::from_pem_slice(&std::fs::read(path).ok()?).ok()?;
+    Timestamp::try_from(Credential::from_der(&der).ok()?.not_before).ok()
 }
 
 /// Asks a person for a line; nothing is asked where nobody sits.

@@ -3,9 +3,12 @@
 use bulkhead_model::{FactId, TenantId};
 use bulkhead_wire::fact::{Advance, Command};
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use super::cuts::{command, nation_of, show};
-use crate::desk::Desk;
+use crate::desk::{Desk, issued_at};
+use crate::time::utc;
+use crate::view::moment;
 use crate::{Error, Exit, Global, Screen};
 
 /// The end of its help.
@@ -108,6 +111,7 @@ impl Restore {
         match self.step {
             Step::Status => show(&desk, id, screen).await,
             Step::Propose { evidence, certificate, inbox, yes } => {
+                warn_of_old(&desk, id, &certificate, screen).await?;
                 let certificates =
                     certificate.iter().map(|text| fingerprint(text)).collect::<Result<_, _>>()?;
                 let order = |cut| Ok(Command::Propose { cut, evidence, certificates, inbox });
@@ -129,6 +133,35 @@ impl Restore {
             }
         }
     }
+}
+
+/// Says which of the certificates were issued before the cut: whoever had their keys then has them still.
+async fn warn_of_old(
+    desk: &Desk,
+    cut_id: &str,
+    certificates: &[String],
+    screen: &mut Screen,
+) -> Result<(), Error> {
+    let shown = desk.show(cut_id).await?;
+    let made = shown.account.and_then(|account| account.cut).and_then(|cut| moment(cut.made_at));
+    for named in certificates {
+        let issued = issued_at(std::path::Path::new(named));
+        if let Some(warning) = old(named, issued, made) {
+            screen.note(&warning);
+        }
+    }
+    Ok(())
+}
+
+fn old(named: &str, issued: Option<Timestamp>, made: Option<Timestamp>) -> Option<String> {
+    let (issued, made) = (issued?, made?);
+    (issued < made).then(|| {
+        format!(
+            "{named} was issued {}, before the cut: whoever had its key then has it still. Take a new one, unless this is a \
+             drill",
+            utc(issued)
+        )
+    })
 }
 
 fn advance(stage: StageName, with: Vec<TenantId>, per_minute: Option<u32>) -> Result<Advance, Error> {
@@ -186,6 +219,24 @@ mod tests {
         check(StageName::Limited, vec![], None, false);
         check(StageName::Full, vec![], None, true);
         check(StageName::Full, some(), None, false);
+    }
+
+    #[test]
+    fn a_certificate_of_before_the_cut_is_named() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        assert!(old("old.pem", at(10), at(20)).unwrap().contains("before the cut"));
+        for (issued, made) in [(at(20), at(20)), (at(30), at(20)), (None, at(20)), (at(10), None)] {
+            assert_eq!(old("new.pem", issued, made), None);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tenant.pem");
+        let mut params = rcgen::CertificateParams::default();
+        let uri = "bulkhead://wales/wast-111".try_into().unwrap();
+        params.subject_alt_names = vec![rcgen::SanType::URI(uri)];
+        params.not_before = rcgen::date_time_ymd(2026, 1, 2);
+        let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(&path, certificate.pem()).unwrap();
+        assert_eq!(issued_at(&path), Some("2026-01-02T00:00:00Z".parse().unwrap()));
     }
 
     #[test]
