@@ -27,7 +27,7 @@ macro_rules! pages {
 }
 
 /// All of them, by code.
-pub const PAGES: [Page; 55] = pages![
+pub const PAGES: [Page; 56] = pages![
     "BH0001" "TENANT_CUT",
     "BH0002" "DESTINATION_CUT",
     "BH0003" "TENANT_UNKNOWN",
@@ -63,6 +63,7 @@ pub const PAGES: [Page; 55] = pages![
     "BH0106" "SOME_FILES_FAILED",
     "BH0107" "NOT_IN_TIME",
     "BH0108" "LEDGER_UNFIT",
+    "BH0109" "CONTROL_LOG_OLD",
     "BH0201" "OVERDUE",
     "BH0202" "PARKED",
     "BH0203" "RETURN_PENDING",

@@ -13,19 +13,21 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, Proposal, TimelineEntry};
+use crate::plan;
 
 /// How many referrals that were handed over are listed one by one.
 const LISTED: usize = 1_000;
 
-/// One cut as it stands.
+/// One cut as it stands; none for one that waits for a second person, also where it is closed.
 pub(crate) fn summary(authority: &Authority, course: &CutCourse) -> Option<CutSummary> {
-    cut_to_wire(course, authority.directory())
+    let waits = authority.pending().any(|cut| cut.id == *course.id());
+    cut_to_wire(course, authority.directory()).filter(|_| !waits)
 }
 
 /// A cut that waits for a second person.
 pub(crate) fn pending(authority: &Authority, id: &CutId) -> Option<CutSummary> {
     let cut = authority.pending().find(|cut| cut.id == *id)?;
-    Some(pending_cut_to_wire(cut, authority.directory()))
+    Some(pending_cut_to_wire(cut, authority.directory(), authority.is_closed_early(id)))
 }
 
 /// One cut, wherever it is.
@@ -51,13 +53,17 @@ impl Said {
         let cut = course.and_then(CutCourse::cut);
         let cut = cut.or_else(|| authority.pending().find(|cut| cut.id == *id))?;
         let timeline = authority.timeline(id);
+        let tenants = cut.covered(authority.directory());
+        let not_covered = plan::not_covered(&tenants, authority.directory());
+        let at_the_border = tenants.iter().filter(|tenant| tenant.nation() != id.nation());
         let account = CutAccount {
+            not_covered: not_covered.iter().map(ToString::to_string).collect(),
+            border_only: at_the_border.map(ToString::to_string).collect(),
             cut: any(authority, id),
             steps: timeline.map(|timeline| timeline.entries.iter().map(step).collect()).unwrap_or_default(),
             proposal: timeline.and_then(|timeline| timeline.proposal.as_ref()).map(proposal),
             ..CutAccount::default()
         };
-        let tenants = cut.covered(authority.directory());
         Some(Self { account, cut: id.clone(), tenants, suspect: cut.since..back })
     }
 

@@ -131,9 +131,13 @@ pub struct Authority {
     outcomes: HashMap<FactId, Outcome>,
     nonces: HashSet<(OperatorId, fact::Nonce)>,
     spent: HashMap<OperatorId, Vec<Timestamp>>,
+    /// What this node closed before the log had it: it is spent when it is taken.
+    early: HashMap<FactId, (OperatorId, Timestamp)>,
     pending: HashMap<CutId, Pending>,
     /// The first word for a release.
     release_words: HashMap<(CutId, ReferralId), OperatorId>,
+    /// The copy of each cut that counts.
+    made: HashMap<CutId, Copy>,
     orders: Arc<Vec<Order>>,
     /// What other nations must know: what counts about this nation's own tenants, in order.
     carriable: Vec<(Carriable, Moment)>,
@@ -154,6 +158,23 @@ pub(crate) enum Carriable {
 struct Pending {
     cut: Cut,
     copy: Copy,
+    /// Who said first that it was a mistake, when it is closed somewhere.
+    mistaken: Option<OperatorId>,
+}
+
+/// What the log has come to about a closing that a node keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing: it is appended again.
+    Unheard,
+    /// It waits for a second person; who closed it early keeps it closed.
+    Waiting,
+    /// It counts, and covers its scope.
+    InForce,
+    /// It covers nothing any more.
+    Over,
+    /// The newest copy of it has no effect. An older one that was refused may have been anybody's.
+    Refused(Refused, u64),
 }
 
 /// What became of a fact, and where.
@@ -177,8 +198,10 @@ impl Authority {
             outcomes: HashMap::new(),
             nonces: HashSet::new(),
             spent: HashMap::new(),
+            early: HashMap::new(),
             pending: HashMap::new(),
             release_words: HashMap::new(),
+            made: HashMap::new(),
             orders: Arc::default(),
             carriable: Vec::new(),
             timelines: HashMap::new(),
@@ -213,6 +236,12 @@ impl Authority {
     /// What became of a fact; none: no copy of it was read.
     pub fn outcome(&self, fact: &FactId) -> Option<&Outcome> {
         self.outcomes.get(fact)
+    }
+
+    /// The copy of it that counts lies there.
+    pub(crate) fn counts_at(&self, fact: &FactId, position: u64) -> bool {
+        let counts = |outcome: &Outcome| outcome.moment.position == position && outcome.effect.is_ok();
+        self.outcomes.get(fact).is_some_and(counts)
     }
 
     /// What was said about a cut.
@@ -262,11 +291,50 @@ impl Authority {
         Ok(next)
     }
 
-    /// A closing from the command itself or a peer's push, before the log has it. Only ever closes.
+    /// What became of a closing, as a node that keeps it asks.
+    pub(crate) fn fate(&self, fact: &FactId) -> Fate {
+        let Some(outcome) = self.outcomes.get(fact) else { return Fate::Unheard };
+        let cut = match &outcome.effect {
+            Ok(effect) => effect.cut(),
+            Err(refused) => return Fate::Refused(refused.clone(), outcome.moment.position),
+        };
+        let is_active =
+            |cut: &CutId| self.cuts.course(cut).is_some_and(|c| c.made().is_some() && c.stage().is_active());
+        match cut {
+            Some(cut) if self.pending.contains_key(cut) => Fate::Waiting,
+            Some(cut) if is_active(cut) => Fate::InForce,
+            Some(_) | None => Fate::Over,
+        }
+    }
+
+    /// The copies of the cuts that cover something, as they lie in the log.
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = &Copy> {
+        self.cuts.active().filter_map(|course| self.made.get(course.id()))
+    }
+
+    /// A cut that waits for a second person is closed on this node, which took it before the log judged it.
+    pub fn is_closed_early(&self, cut: &CutId) -> bool {
+        self.cuts.course(cut).is_some_and(|course| course.made().is_none() && course.early().is_some())
+    }
+
+    /// A closing from the command itself or a peer's push, before the log has it. Only ever closes, and spends its
+    /// maker's budget at once: the log may be away.
     ///
     /// # Errors
     /// Why it closes nothing.
     pub fn close_early(&mut self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
+        self.take_early(fact, at, true)
+    }
+
+    /// A closing that this node had taken in an earlier life: what it has cost was asked then.
+    ///
+    /// # Errors
+    /// Why it closes nothing.
+    pub(crate) fn close_again(&mut self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
+        self.take_early(fact, at, false)
+    }
+
+    fn take_early(&mut self, fact: &SignedFact, at: Timestamp, asks: bool) -> Result<CutId, Refused> {
         let moment = Moment { position: self.cuts.position, at };
         let copy =
             Copy { fact: fact.clone(), here: moment, taken_at: Some(at), home: None, node: String::new() };
@@ -275,12 +343,26 @@ impl Authority {
             return Err(Refused::NotNow("it is no cut".into()));
         };
         let cut = self.cut_of(&copy, &header)?;
-        if self.is_over_budget(&header.operator, at) {
+        let (id, fact) = (cut.id.clone(), fact.id());
+        match self.fate(&fact) {
+            Fate::InForce => return Ok(id),
+            Fate::Over => return Err(Refused::Replayed),
+            Fate::Unheard | Fate::Waiting | Fate::Refused(..) => {}
+        }
+        if asks && !self.early.contains_key(&fact) && self.budget_left(&header.operator, at) == 0 {
             return Err(Refused::Budget);
         }
-        let id = cut.id.clone();
         self.cuts.close_early(cut, at);
+        self.early.insert(fact, (header.operator, at));
         Ok(id)
+    }
+
+    /// The log has said that it never counts: what was closed early for it is open again.
+    pub(crate) fn end_early(&mut self, fact: &FactId) -> CutId {
+        self.early.remove(fact);
+        let id = fact::cut_id(self.nation, fact);
+        self.cuts.end_early(&id);
+        id
     }
 
     /// Reads one copy of a signed fact. The log is then known up to its place: whoever learns that it counts has seen it,
@@ -288,7 +370,10 @@ impl Authority {
     pub fn hear(&mut self, copy: &Copy) -> Judged {
         self.at(copy.here.position);
         let id = copy.fact.id();
-        if self.outcomes.get(&id).is_some_and(|known| known.effect.is_ok()) {
+        if let Some(Outcome { effect: Ok(effect), .. }) = self.outcomes.get(&id) {
+            if let Some(waiting) = effect.cut().and_then(|cut| self.pending.get_mut(cut)) {
+                waiting.copy.taken_at = waiting.copy.taken_at.or(copy.taken_at);
+            }
             return Judged::Repeat;
         }
         let effect = self.judge(copy, &id);
@@ -376,6 +461,8 @@ impl Authority {
 
     fn made(&mut self, copy: &Copy, id: FactId, cut: Cut, header: &Header) {
         self.spent.entry(header.operator.clone()).or_default().push(copy.judged().at);
+        self.early.remove(&id);
+        self.made.insert(cut.id.clone(), copy.clone());
         let word = Word::Made(Box::new(cut.clone()));
         self.say(copy, CutFact { fact: id, cut: cut.id, by: cut.by, word });
     }
@@ -405,17 +492,19 @@ impl Authority {
         Ok(())
     }
 
-    /// How many cuts that operator may still make in this hour without a second person.
+    /// How many cuts that operator may still make in this hour without a second person, as this node knows it: what it
+    /// closed early is spent, whatever the log will say.
     pub fn budget_left(&self, operator: &OperatorId, at: Timestamp) -> u32 {
-        let budget = self.directory.operator(operator).map_or(0, |operator| operator.cuts_per_hour);
-        let hour = SignedDuration::from_hours(1);
-        let spent = self.spent.get(operator).into_iter().flatten();
-        let recent = spent.filter(|then| at.duration_since(**then) < hour).count();
-        budget.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
+        let early = self.early.values().filter(|(by, then)| by == operator && is_recent(*then, at)).count();
+        self.left_in_log(operator, at).saturating_sub(u32::try_from(early).unwrap_or(u32::MAX))
     }
 
-    fn is_over_budget(&self, operator: &OperatorId, at: Timestamp) -> bool {
-        self.budget_left(operator, at) == 0
+    /// The same by the log alone: every node comes to the same.
+    fn left_in_log(&self, operator: &OperatorId, at: Timestamp) -> u32 {
+        let budget = self.directory.operator(operator).map_or(0, |operator| operator.cuts_per_hour);
+        let spent = self.spent.get(operator).into_iter().flatten();
+        let recent = spent.filter(|then| is_recent(**then, at)).count();
+        budget.saturating_sub(u32::try_from(recent).unwrap_or(u32::MAX))
     }
 }
 
@@ -435,7 +524,10 @@ impl Copy {
     }
 }
 
-/// It names a tenant of its signer's own nation.
+fn is_recent(then: Timestamp, at: Timestamp) -> bool {
+    at.duration_since(then) < SignedDuration::from_hours(1)
+}
+
 /// Other nations are told: it is about a tenant of its own nation, or about a cut.
 fn is_for_others(header: &Header) -> bool {
     match header.scope.scope() {

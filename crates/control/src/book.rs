@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bulkhead_model::{CutId, Cuts, Directory, Moment, Nation, Order, Pulse};
+use bulkhead_model::{CutId, Cuts, Directory, FactId, Moment, Nation, Order, Pulse};
 use bulkhead_wire::fact::SignedFact;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -94,6 +94,14 @@ impl Book {
 
     pub(crate) fn close_early(&self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
         self.change(|authority| authority.close_early(fact, at))
+    }
+
+    pub(crate) fn close_again(&self, fact: &SignedFact, at: Timestamp) -> Result<CutId, Refused> {
+        self.change(|authority| authority.close_again(fact, at))
+    }
+
+    pub(crate) fn end_early(&self, fact: &FactId) -> CutId {
+        self.change(|authority| authority.end_early(fact))
     }
 
     /// Everything up to there is known.

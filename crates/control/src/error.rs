@@ -37,6 +37,27 @@ pub enum Error {
         /// The name.
         node: String,
     },
+    /// The log is older than what this node has known, or another one.
+    #[error(
+        "control log {topic} is not the one that this node has known: it ends at {end}, and {missing} of {known} facts \
+         that counted, the first at {first}, are not in it. What was cut may be open in it, so this node serves nothing \
+         (BH0109)"
+    )]
+    OldLog {
+        /// The topic.
+        topic: String,
+        /// The offset that its next record will have.
+        end: u64,
+        /// How many facts this node had known.
+        known: usize,
+        /// How many of these are not there.
+        missing: usize,
+        /// Where the first of them lay.
+        first: u64,
+    },
+    /// What is kept of the log cannot be read.
+    #[error("what this node has known of the control log: {0}")]
+    Known(std::io::Error),
     /// The directory of early closings cannot be used.
     #[error("the closings that are kept on this node's disk: {0}")]
     Closings(std::io::Error),
@@ -46,8 +67,10 @@ impl Error {
     /// Who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::File(_) | Error::NameTaken { .. } => Fault::Caller,
-            Error::Log { .. } | Error::NotReadBack { .. } | Error::Closings(_) => Fault::Unavailable,
+            Error::File(_) | Error::NameTaken { .. } | Error::OldLog { .. } => Fault::Caller,
+            Error::Log { .. } | Error::NotReadBack { .. } | Error::Closings(_) | Error::Known(_) => {
+                Fault::Unavailable
+            }
         }
     }
 }

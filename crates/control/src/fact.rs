@@ -118,7 +118,7 @@ pub(crate) fn home_to_wire((nation, moment): (Nation, Moment)) -> HomePlace {
     HomePlace { nation: nation.to_string(), position: moment.position, at: Some(time_to_wire(moment.at)) }
 }
 
-fn read_home(home: HomePlace) -> Result<(Nation, Moment), Unreadable> {
+pub(crate) fn read_home(home: HomePlace) -> Result<(Nation, Moment), Unreadable> {
     let nation = home.nation.parse().map_err(|_| Unreadable::Field("home nation"))?;
     let at = home.at.and_then(time_from_wire).ok_or(Unreadable::Field("home time"))?;
     Ok((nation, Moment { position: home.position, at }))

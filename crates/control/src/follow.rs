@@ -3,20 +3,25 @@
 //! A record that cannot be read changes nothing: what was in force stays in force, and somebody is told
 //! loudly. A node that guessed would be worse than one that is behind.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bulkhead_log::{Entry, Log, Partition, Reader, ReaderLimits, Start, Topic, TopicSpec};
-use bulkhead_model::{Cuts, Directory, Moment, Nation, Pulses};
+use bulkhead_model::{Cuts, Directory, FactId, Moment, Nation, Pulses};
 use bulkhead_process::Drain;
+use bulkhead_wire::fact::{SignedFact, hex};
 use bulkhead_wire::topics;
 use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::Error;
+use crate::audit::{Audit, Note};
 use crate::authority::{Copy, Judged};
 use crate::book::Book;
 use crate::fact::{Fact, Unheard};
+use crate::known::Known;
+use crate::refusals::Refusals;
 
 /// The loop that follows `control.<nation>`. [`Following`] is its handle.
 pub struct Follower {
@@ -26,6 +31,8 @@ pub struct Follower {
     pulses: watch::Sender<Arc<Pulses>>,
     position: Arc<AtomicU64>,
     caught_up: watch::Sender<bool>,
+    known: Option<Known>,
+    refusals: Arc<OnceLock<Refusals>>,
 }
 
 /// What the control log says, as it changes. Cheap to clone.
@@ -41,12 +48,20 @@ pub struct Following {
     /// All that is known of authority, for the service that answers operators.
     pub book: Book,
     caught_up: watch::Receiver<bool>,
+    refusals: Arc<OnceLock<Refusals>>,
 }
 
 impl Following {
     /// The newest record of the control log that this node has heard, of any kind.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Relaxed)
+    }
+
+    /// From now on what the log brings and is refused is in that audit file: whoever forges a command in the log leaves
+    /// a trace on every node that reads it. What was read before was noted then.
+    pub fn note_refusals(&self, audit: Audit) {
+        // Set once: there is one audit file.
+        drop(self.refusals.set(Refusals::new(audit)));
     }
 
     /// Waits until everything is known that the log held when following began. Safe to cancel. Never ends
@@ -72,21 +87,33 @@ impl Follower {
             position: position.clone(),
             book: book.clone(),
             caught_up: caught_up_seen,
+            refusals: Arc::default(),
         };
-        (Self { log, nation, book, pulses, position, caught_up }, following)
+        let refusals = following.refusals.clone();
+        (Self { log, nation, book, pulses, position, caught_up, known: None, refusals }, following)
+    }
+
+    /// It remembers in that directory what it has known, and follows no log that lacks it.
+    ///
+    /// # Errors
+    /// When that cannot be read or written.
+    pub fn remembering(self, directory: &Path) -> Result<Self, Error> {
+        Ok(Self { known: Some(Known::open(directory).map_err(Error::Known)?), ..self })
     }
 
     /// Follows until the drain begins.
     ///
     /// # Errors
-    /// When the log cannot be read on. The process should end: a node that hears nothing may not act.
-    pub async fn run(self, drain: Drain) -> Result<(), Error> {
+    /// When the log cannot be read on, or is not the one that this node has known. The process should end: a node that
+    /// hears nothing may not act.
+    pub async fn run(mut self, drain: Drain) -> Result<(), Error> {
         let control = Control::open(&*self.log, self.nation).await?;
         let end = control.end(&*self.log).await?;
         let mut reader = control.read(&*self.log).await?;
         let mut next = 0;
         loop {
-            if next >= end {
+            if next >= end && !*self.caught_up.borrow() {
+                self.check_known(&control, end)?;
                 self.caught_up.send_replace(true);
             }
             let entries = tokio::select! {
@@ -96,15 +123,36 @@ impl Follower {
                 read = reader.next() => read.map_err(|cause| control.failed(cause))?,
             };
             for entry in &entries {
-                self.hear(entry);
+                let signed = self.hear(entry);
+                if let (Some(known), Some((fact, counts))) = (&mut self.known, signed) {
+                    known.read(entry.offset, fact, counts);
+                }
                 self.position.store(entry.offset, Ordering::Relaxed);
                 next = entry.offset + 1;
             }
         }
     }
 
-    fn hear(&self, entry: &Entry) {
-        let heard = match Fact::read(entry) {
+    fn check_known(&mut self, control: &Control, end: u64) -> Result<(), Error> {
+        let Some(lacking) = self.known.as_mut().and_then(|known| known.check().err()) else { return Ok(()) };
+        let topic = control.partition().topic.to_string();
+        Err(Error::OldLog {
+            topic,
+            end,
+            known: lacking.known,
+            missing: lacking.missing,
+            first: lacking.first,
+        })
+    }
+
+    /// Of what somebody signed: which, and whether it counts here.
+    fn hear(&self, entry: &Entry) -> Option<(FactId, bool)> {
+        let read = Fact::read(entry);
+        let signed = match &read {
+            Ok(Fact::Signed(copy)) => Some(copy.fact.clone()),
+            _ => None,
+        };
+        let heard = match read {
             Ok(Fact::Pulse(pulse)) => {
                 self.book.pulsed(&pulse, entry.at);
                 // Five a second of each node: no fact of authority, and no new position of what is cut.
@@ -128,7 +176,33 @@ impl Follower {
                 nation = %self.nation, place = %entry.pointer(), %why,
                 "a record of the control log changes nothing on this node"
             );
+            self.note(entry, signed.as_ref(), &why);
         }
+        let signed = signed.map(|fact| fact.id());
+        signed.map(|fact| (fact, self.book.ask(|authority| authority.counts_at(&fact, entry.offset))))
+    }
+
+    fn note(&self, entry: &Entry, signed: Option<&SignedFact>, why: &Unheard) {
+        let Some(refusals) = self.refusals.get() else { return };
+        let header = signed.and_then(|fact| fact.header().ok());
+        let fact = signed.map(|fact| hex(&fact.id().0)).unwrap_or_default();
+        let about = if fact.is_empty() { entry.pointer().to_string() } else { fact.clone() };
+        let code = match why {
+            Unheard::Refused(refused) => refused.code().to_string(),
+            _ => String::new(),
+        };
+        let note = Note {
+            // As it says itself: nothing of it is believed.
+            who: header.as_ref().map(|header| header.operator.to_string()).unwrap_or_default(),
+            command: "record".into(),
+            subject: header.and_then(|header| Some(header.scope.scope()?.to_string())).unwrap_or_default(),
+            fact,
+            code,
+            detail: format!("a record of the control log changes nothing: {why}"),
+            position: entry.offset,
+            ..Note::default()
+        };
+        refusals.note(about, note);
     }
 
     fn follow(&self, entry: &Entry, fact: Fact) -> Result<(), Unheard> {

@@ -21,10 +21,12 @@ mod directory_file;
 mod error;
 mod fact;
 mod follow;
+mod known;
 mod neighbours;
 mod place;
 mod plan;
 mod pulse;
+mod refusals;
 #[cfg(test)]
 mod samples;
 mod scribe;
@@ -40,6 +42,7 @@ pub use authority::{
 };
 pub use book::Book;
 pub use carrier::{Carrier, FarDesk};
+pub use closings::Closer;
 pub use directory_file::parse_directory;
 pub use error::Error;
 pub use follow::{Follower, Following};
@@ -47,5 +50,5 @@ pub use neighbours::Neighbours;
 pub use place::FileError;
 pub use pulse::{DEFAULT_INTERVAL, Pulse, PulseConfig};
 pub use sentry::{Alarm, Anomaly, Sentry};
-pub use service::{Closer, Service, ServiceParts};
+pub use service::{Service, ServiceParts};
 pub use witness::{Behind, Witness};

@@ -16,6 +16,7 @@ use bulkhead_wire::v1::PushRequest;
 use bulkhead_wire::v1::control_client::ControlClient;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 use tracing::debug;
@@ -29,6 +30,18 @@ const GREET: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Neighbours {
     shared: Arc<Shared>,
+}
+
+/// A closing on its way to the others.
+#[derive(Default)]
+pub(crate) struct Pushed(Vec<JoinHandle<Option<String>>>);
+
+impl Pushed {
+    /// Those that have closed. It waits no longer than a push may take.
+    pub(crate) async fn answered(self) -> Vec<String> {
+        let answers = futures::future::join_all(self.0).await;
+        answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect()
+    }
 }
 
 struct Shared {
@@ -62,20 +75,22 @@ impl Neighbours {
         }
     }
 
-    /// Tells each of them, and returns at once.
-    pub(crate) fn push(&self, fact: &SignedFact, taken_at: Timestamp) {
-        for channel in self.channels() {
+    /// Tells each of them, and returns at once. The pushes go on whatever becomes of what is returned.
+    pub(crate) fn push(&self, fact: &SignedFact, taken_at: Timestamp) -> Pushed {
+        let push = |channel| {
             let request = PushRequest { fact: Some(fact.to_wire()), taken_at: Some(time_to_wire(taken_at)) };
             tokio::spawn(async move {
                 match timeout(PATIENCE, ControlClient::new(channel).push(request)).await {
-                    Ok(Ok(_)) => {}
+                    Ok(Ok(answer)) => return Some(answer.into_inner().node),
                     Ok(Err(status)) => {
                         debug!(why = status.message(), "a node does not take a pushed closing")
                     }
                     Err(_) => debug!("a node does not answer a pushed closing"),
                 }
-            });
-        }
+                None
+            })
+        };
+        Pushed(self.channels().into_iter().map(push).collect())
     }
 
     fn channels(&self) -> Vec<Channel> {

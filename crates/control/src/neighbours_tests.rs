@@ -135,7 +135,7 @@ async fn what_was_taken_before_a_crash_is_in_force_again_and_reaches_the_log() {
     deaf.is_kept().await;
 
     let deaf = deaf.again(&credentials).await;
-    assert!(!deaf.is_closed(), "nobody but its disk knows");
+    assert!(deaf.is_closed(), "before it serves, though nobody but its disk knows");
     let Deaf { mut following, closer, log, dir: _dir, .. } = deaf;
     tokio::spawn(closer.run(Drain::new()));
     closes(&mut following).await;

@@ -12,6 +12,14 @@ use ring::digest::{SHA256, digest};
 
 const DOMAIN: &str = "bulkhead.v1.Plan\n";
 
+/// Tenants of the same suppliers as these that are none of these.
+pub(crate) fn not_covered(covered: &[TenantId], directory: &Directory) -> Vec<TenantId> {
+    let supplier = |tenant: &TenantId| directory.tenant(tenant).map(|known| &known.supplier);
+    let suppliers: BTreeSet<_> = covered.iter().filter_map(supplier).collect();
+    let others = directory.tenants().filter(|tenant| suppliers.contains(&tenant.supplier));
+    others.map(|tenant| tenant.id.clone()).filter(|tenant| !covered.contains(tenant)).collect()
+}
+
 /// A cut that might be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -67,10 +75,7 @@ impl Plan {
 
     /// Tenants of the same suppliers that it leaves alone.
     pub(crate) fn not_covered(&self, directory: &Directory) -> Vec<TenantId> {
-        let supplier = |tenant: &TenantId| directory.tenant(tenant).map(|known| &known.supplier);
-        let suppliers: BTreeSet<_> = self.tenants.iter().filter_map(supplier).collect();
-        let others = directory.tenants().filter(|tenant| suppliers.contains(&tenant.supplier));
-        others.map(|tenant| tenant.id.clone()).filter(|tenant| !self.tenants.contains(tenant)).collect()
+        not_covered(&self.tenants, directory)
     }
 
     /// Services that nobody would take referrals for now.
@@ -164,6 +169,7 @@ impl Plan {
             urgent,
             suspect: sent.iter().map(|(_, count)| count).sum(),
             handed_over: ledger.recalls(tenant, &suspect)?.iter().map(|(_, count)| count).sum(),
+            border_only: false,
             synthetic: directory.tenant(tenant).is_some_and(|known| known.synthetic),
             fallbacks: named.iter().filter(|one| one.open).map(|one| one.service.clone()).collect(),
             named_fallbacks: named,

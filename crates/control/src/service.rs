@@ -6,6 +6,7 @@ mod command;
 mod cut;
 mod directory;
 mod diverts;
+mod proof;
 mod set_aside;
 mod show;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use bulkhead_ledger::Ledger;
 use bulkhead_log::Log;
 use bulkhead_model::{Code, Nation, Pulses};
-use bulkhead_process::Drain;
+use bulkhead_wire::fact::SignedFact;
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::control_server::{Control, ControlServer};
 use bulkhead_wire::v1::{
@@ -32,8 +33,9 @@ use tonic::{Request, Response, Status};
 use crate::Error;
 use crate::audit::Audit;
 use crate::book::Book;
-use crate::closings::{self, Closing, Kept, QUEUE};
+use crate::closings::{Closer, Closing, Kept, QUEUE};
 use crate::neighbours::Neighbours;
+use crate::refusals::Refusals;
 use crate::scribe::Scribe;
 
 /// What the service is built of.
@@ -70,18 +72,12 @@ struct Shared {
     scribe: Scribe,
     kept: Kept,
     closings: mpsc::Sender<Closing>,
-}
-
-/// The loop that brings early closings into the log.
-pub struct Closer {
-    scribe: Scribe,
-    kept: Kept,
-    taken: mpsc::Receiver<Closing>,
+    refusals: Refusals,
 }
 
 impl Service {
-    /// A service and the loop behind it. The follower must have caught up: then early closings of an earlier run
-    /// are in force again as soon as the loop runs.
+    /// A service and the loop behind it. The follower must have caught up. What an earlier run has closed is closed when
+    /// this returns.
     ///
     /// # Errors
     /// When the control log or the directory of early closings cannot be opened.
@@ -89,23 +85,15 @@ impl Service {
         let scribe = Scribe::open(parts.log.clone(), parts.nation, parts.book.clone(), &parts.node).await?;
         let kept = Kept::open(&parts.data_dir).map_err(Error::Closings)?;
         let (closings, taken) = mpsc::channel(QUEUE);
-        let closer = Closer { scribe: scribe.clone(), kept: kept.clone(), taken };
-        Ok((Self { shared: Arc::new(Shared { parts, scribe, kept, closings }) }, closer))
+        let closer = Closer::open(scribe.clone(), kept.clone(), taken, parts.audit.clone());
+        let closer = closer.map_err(Error::Closings)?;
+        let refusals = Refusals::new(parts.audit.clone());
+        Ok((Self { shared: Arc::new(Shared { parts, scribe, kept, closings, refusals }) }, closer))
     }
 
     /// The gRPC service.
     pub fn server(&self) -> ControlServer<Self> {
         ControlServer::new(self.clone())
-    }
-}
-
-impl Closer {
-    /// Runs until the drain begins.
-    ///
-    /// # Errors
-    /// When what is kept cannot be read.
-    pub async fn run(self, drain: Drain) -> Result<(), Error> {
-        closings::run(self.kept, self.scribe, self.taken, drain).await.map_err(Error::Closings)
     }
 }
 
@@ -127,7 +115,10 @@ fn unavailable(error: &Error) -> Refusal {
 impl Control for Service {
     async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<PlanResponse>, Status> {
         let operator = self.shared.operator(&request)?;
-        Ok(Response::new(self.shared.plan(&operator, request.into_inner()).await?))
+        let request = request.into_inner();
+        let scope = request.scope.clone();
+        let planned = self.shared.plan(&operator, request).await;
+        Ok(Response::new(self.shared.noted(&operator, "plan", &scope, planned)?))
     }
 
     type CutStream = BoxStream<'static, Result<CutResponse, Status>>;
@@ -153,8 +144,10 @@ impl Control for Service {
     }
 
     async fn show_cut(&self, request: Request<ShowCutRequest>) -> Result<Response<ShowCutResponse>, Status> {
-        self.shared.operator(&request)?;
-        Ok(Response::new(self.shared.show_cut(&request.into_inner().cut_id).await?))
+        let operator = self.shared.operator(&request)?;
+        let cut = request.into_inner().cut_id;
+        let shown = self.shared.show_cut(&cut).await;
+        Ok(Response::new(self.shared.noted(&operator, "show", &cut, shown)?))
     }
 
     async fn list_set_aside(
@@ -180,8 +173,9 @@ impl Control for Service {
         &self,
         request: Request<PlanDirectoryRequest>,
     ) -> Result<Response<PlanDirectoryResponse>, Status> {
-        self.shared.operator(&request)?;
-        Ok(Response::new(self.shared.plan_directory(&request.into_inner().toml)?))
+        let operator = self.shared.operator(&request)?;
+        let planned = self.shared.plan_directory(&request.into_inner().toml);
+        Ok(Response::new(self.shared.noted(&operator, "plan directory", "", planned)?))
     }
 
     type ReadAuditStream = BoxStream<'static, Result<ReadAuditResponse, Status>>;
@@ -201,12 +195,28 @@ impl Control for Service {
         &self,
         request: Request<CarryFactsRequest>,
     ) -> Result<Response<CarryFactsResponse>, Status> {
-        let nation = self.shared.far_cell(&request)?;
+        let who = caller::who(&request);
+        let nation = self
+            .shared
+            .far_cell(&request)
+            .map_err(|refusal| self.shared.note_of_cell(&who, "carried", None, refusal))?;
         Ok(Response::new(self.shared.carried(nation, request.into_inner()).await?))
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
-        self.shared.own_cell(&request)?;
-        Ok(Response::new(self.shared.pushed(request.into_inner()).await?))
+        let who = caller::who(&request);
+        let fact = request.get_ref().fact.clone().map(SignedFact::from_wire);
+        let answered = match self.shared.own_cell(&request) {
+            Ok(()) => self.shared.pushed(request.into_inner()).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(Response::new(answered.map_err(|refusal| match fact {
+            // A greeting says nothing, and is told so.
+            None if refusal.code == Code::SignatureInvalid => refusal,
+            fact => self.shared.note_of_cell(&who, "push", fact.as_ref(), refusal),
+        })?))
     }
 }
+
+#[cfg(test)]
+mod tests;

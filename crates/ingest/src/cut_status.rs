@@ -19,7 +19,10 @@ impl Shared {
         let (directory, cuts) = (self.directory(), self.cuts());
         let kept = self.parts.ledger.aside_counts(now)?;
         let keeps = |id: &CutId| kept.iter().any(|count| count.cut == *id);
-        let shown = |course: &&CutCourse| course.stage().is_active() || keeps(course.id());
+        let pending = (self.parts.pending_cuts)();
+        let waits = |id: &CutId| pending.iter().any(|cut| cut.id == *id);
+        let shown =
+            |course: &&CutCourse| !waits(course.id()) && (course.stage().is_active() || keeps(course.id()));
         let mut statuses: Vec<CutStatus> = cuts
             .all()
             .filter(shown)
@@ -28,8 +31,10 @@ impl Shared {
                 Some(status(summary, next::about_cut(course), course.id(), &kept))
             })
             .collect();
-        statuses.extend((self.parts.pending_cuts)().iter().map(|cut| {
-            status(pending_cut_to_wire(cut, &directory), next::about_pending(&cut.id), &cut.id, &kept)
+        statuses.extend(pending.iter().map(|cut| {
+            let is_closed = cuts.course(&cut.id).is_some_and(|course| course.stage().is_active());
+            let shown = pending_cut_to_wire(cut, &directory, is_closed);
+            status(shown, next::about_pending(&cut.id), &cut.id, &kept)
         }));
         Ok(statuses)
     }
@@ -86,17 +91,15 @@ pub(crate) fn alerts(statuses: &[CutStatus]) -> Vec<(u8, Alert)> {
 fn alert(status: &CutStatus, cut: &CutSummary) -> Option<(u8, Alert)> {
     let (id, scope) = (&cut.cut_id, &cut.scope);
     let (rank, code, text) = match (cut.stage.as_str(), cut.unconfirmed, cut.active) {
-        ("pending", ..) => {
-            let text = format!(
-                "the cut of {scope} closes nothing yet, its maker's budget is spent: {}",
-                status.next
-            );
+        ("pending", _, is_closed) => {
+            let closes = if is_closed { "is closed only where it was taken" } else { "closes nothing yet" };
+            let text = format!("the cut of {scope} {closes}, its maker's budget is spent: {}", status.next);
             (UNCONFIRMED, "CUT_WAITS", text)
         }
         (_, true, _) => {
             let text = format!(
                 "{scope} is cut off in {} tenants and nobody has confirmed it: a second operator says `bulkhead cuts \
-                 confirm {id}` or `bulkhead cuts withdraw {id}`",
+                 confirm {id}`, or two say `bulkhead cuts withdraw {id}`",
                 cut.tenants.len()
             );
             (UNCONFIRMED, "CUT_UNCONFIRMED", text)

@@ -230,6 +230,15 @@ impl CutCourse {
         self.outcome = Outcome::of(&self.words, self.early.as_ref());
         Heard::News
     }
+
+    /// What was closed early is so no more. What the log has of it stays.
+    pub(crate) fn end_early(&mut self) -> Heard {
+        if self.early.take().is_none() {
+            return Heard::Repeat;
+        }
+        self.outcome = Outcome::of(&self.words, None);
+        Heard::News
+    }
 }
 
 impl Outcome {

@@ -55,6 +55,14 @@ impl Cuts {
         self.change(cut.id.clone(), |course| course.close_early(cut, at))
     }
 
+    /// The log has the last word on an early closing, and it was no: only what the log has of it counts.
+    pub fn end_early(&mut self, id: &CutId) -> Heard {
+        match self.courses.contains_key(id) {
+            true => self.change(id.clone(), CutCourse::end_early),
+            false => Heard::Repeat,
+        }
+    }
+
     /// From now on scopes mean what this directory says. Whom a cut named stays covered.
     pub fn follow(&mut self, directory: Arc<Directory>) {
         self.directory = directory;

@@ -21,9 +21,10 @@ pub fn cut_to_wire(course: &CutCourse, directory: &Directory) -> Option<CutSumma
     })
 }
 
-/// A cut that waits for a second person: it closes nothing yet.
-pub fn pending_cut_to_wire(cut: &Cut, directory: &Directory) -> CutSummary {
-    CutSummary { stage: "pending".into(), unconfirmed: true, ..described(cut, directory) }
+/// A cut that waits for a second person. It closes nothing yet, unless this node had closed it before the log judged it.
+pub fn pending_cut_to_wire(cut: &Cut, directory: &Directory, is_closed: bool) -> CutSummary {
+    let stage = "pending".into();
+    CutSummary { stage, active: is_closed, unconfirmed: true, ..described(cut, directory) }
 }
 
 fn described(cut: &Cut, directory: &Directory) -> CutSummary {

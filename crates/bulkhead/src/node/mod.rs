@@ -59,6 +59,7 @@ impl Node {
             bulkhead_ledger::Config { path: config.data_dir.join("ledger.sqlite"), nation: config.nation };
         let (ledger, ledger_follower) = Ledger::open(ledger_config, log.clone()).await?;
         let (control_follower, following) = ControlFollower::new(log.clone(), config.nation);
+        let control_follower = control_follower.remembering(&config.data_dir)?;
         let health = Health::new();
         Ok(Self { config, log, ledger, ledger_follower, control_follower, following, health, grpc, http })
     }
@@ -120,6 +121,7 @@ impl Node {
         let routing = Routing::new(config.routing.clone(), routing_parts.clone())?;
         let (delivery, door) = (routing.delivery(), routing.door());
         let audit = Audit::open(&config.data_dir, &config.routing.node).context("the audit file")?;
+        following.note_refusals(audit.clone());
         let own_audit = audit.clone();
         let witness =
             Witness::new(config.nation, config.routing.node.clone(), audit.clone(), following.clone());
@@ -163,8 +165,7 @@ impl Node {
             let carrier = Carrier::new(following.book.clone(), config.nation, far);
             followers.spawn(ended_with(carrier.run(last.clone()), last.clone()));
         }
-        let closer_drain = last.clone();
-        followers.spawn(async move { Ok(closer.run(closer_drain).await?) });
+        followers.spawn(ended_with(closer.run(last.clone()), last.clone()));
         let (sentry, alarm) =
             Sentry::new(log.clone(), config.nation, config.routing.node.clone(), following.book.clone());
         let sentry_drain = last.clone();

@@ -2,8 +2,9 @@
 
 pub(crate) mod text;
 
-use bulkhead_model::{CutId, Direction, Scope, TenantId};
+use bulkhead_model::{CutId, Direction, Fault, Scope, TenantId};
 use bulkhead_wire::fact::{Command, HeaderScope};
+use bulkhead_wire::status::fault_of;
 use bulkhead_wire::v1::{self, cut_response::News};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -24,8 +25,8 @@ of the operator: its own at once, others' at the border. What the scope sent fro
 suspect: it is set aside and handed over only when two operators release it. Nothing is deleted.
 
 The plan is shown first; nothing happens before a yes. One person cuts one tenant off; a supplier
-or a nation too, but it alarms every operator until a second one says `cuts confirm` or `cuts
-withdraw`.
+or a nation too, but it alarms every operator until a second one says `cuts confirm`, or two say
+`cuts withdraw`: what is closed is opened by two, as everywhere.
 
 Examples:
   bulkhead cut wales/wast-111 --reason 'credentials seen for sale' --since 2h --as wales-duty
@@ -142,7 +143,7 @@ impl Cut {
                 Ok(Ok(Some(_))) => {}
                 Ok(Ok(None)) => break,
                 // It is closed where it was taken: what comes now is only what is not known.
-                Ok(Err(status)) if told.cut_id.is_some() => {
+                Ok(Err(status)) if told.is_closed() && !is_refused(&status) => {
                     told.problem = Some(Trouble::of(&status).to_string());
                     break;
                 }
@@ -209,6 +210,14 @@ impl Cut {
     }
 }
 
+/// The log has judged it, and it does not count.
+fn is_refused(status: &tonic::Status) -> bool {
+    match Trouble::of(status) {
+        Trouble::Answered(problem) => problem.code.is_some_and(|code| fault_of(code) != Fault::Unavailable),
+        Trouble::Silent { .. } | Trouble::NotTrusted { .. } => false,
+    }
+}
+
 impl Told {
     fn of(desk: &Desk, plan: &v1::PlanResponse, drain_clean: bool) -> Self {
         Self {
@@ -226,6 +235,11 @@ impl Told {
         }
     }
 
+    /// Some node has taken it and closed.
+    fn is_closed(&self) -> bool {
+        self.nodes.iter().any(|node| node.answered)
+    }
+
     fn hear(&mut self, news: News) {
         match news {
             News::Taken(taken) => {
@@ -235,8 +249,13 @@ impl Told {
             }
             News::Logged(logged) => {
                 (self.position, self.logged_at) = (Some(logged.position), moment(logged.at));
+                self.pending |= logged.pending;
             }
-            News::InForce(forced) => self.nodes.push(Forced::of(&forced)),
+            News::InForce(forced) => {
+                let newest = Forced::of(&forced);
+                self.nodes.retain(|node| node.node != newest.node);
+                self.nodes.push(newest);
+            }
             News::Account(account) => self.account = Some(Account::of(&account)),
         }
     }

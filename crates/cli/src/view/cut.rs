@@ -82,6 +82,8 @@ pub(crate) struct PlannedTenant {
     pub(crate) named_fallbacks: Vec<NamedFallback>,
     /// It exists for drills alone.
     pub(crate) synthetic: bool,
+    /// Another nation's: only the border to it is closed.
+    pub(crate) border_only: bool,
 }
 
 /// A fallback that the directory names, and what its host has agreed to.
@@ -131,6 +133,10 @@ pub(crate) struct Account {
     pub(crate) recalls: Recalls,
     /// Referrals of others that it stood in the way of.
     pub(crate) collateral: Vec<Collateral>,
+    /// Tenants of the same suppliers that it does not cover.
+    pub(crate) not_covered: Vec<String>,
+    /// Those that it covers at its maker's border only.
+    pub(crate) border_only: Vec<String>,
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -273,6 +279,7 @@ impl Planned {
             fallbacks: one.fallbacks.clone(),
             named_fallbacks: one.named_fallbacks.iter().map(NamedFallback::of).collect(),
             synthetic: one.synthetic,
+            border_only: one.border_only,
         };
         Self {
             plan: bulkhead_wire::fact::hex(&wire.plan),
@@ -372,6 +379,8 @@ impl Account {
             last_delivery: moment(wire.last_delivery),
             handed_over: wire.handed_over.iter().map(handed_over).collect(),
             handed_over_total: wire.handed_over_total,
+            not_covered: wire.not_covered.clone(),
+            border_only: wire.border_only.clone(),
             recalls: Recalls {
                 recalled: wire.recalled,
                 not_recalled: wire.not_recalled,

@@ -90,8 +90,9 @@ impl Authority {
         let cut = self.cut_of(copy, header)?;
         let cut_id = cut.id.clone();
         // What its home nation let count, counts.
-        if copy.home.is_none() && self.is_over_budget(&header.operator, copy.judged().at) {
-            self.pending.insert(cut_id.clone(), Pending { cut, copy: copy.clone() });
+        if copy.home.is_none() && self.left_in_log(&header.operator, copy.judged().at) == 0 {
+            let waiting = Pending { cut, copy: copy.clone(), mistaken: None };
+            self.pending.insert(cut_id.clone(), waiting);
             return Ok(Effect::Pending(cut_id));
         }
         self.made(copy, *id, cut, header);
@@ -125,8 +126,10 @@ impl Authority {
             if waiting.cut.id.nation() != header.nation {
                 return Err(Refused::Foreign);
             }
-            if let Some(Pending { cut: made, copy: first }) = self.pending.remove(cut) {
+            if let Some(Pending { cut: made, copy: first, .. }) = self.pending.remove(cut) {
                 self.carry(&first);
+                self.early.remove(&first.fact.id());
+                self.made.insert(cut.clone(), first.clone());
                 let (fact, by) = (first.fact.id(), made.by.clone());
                 let word = Word::Made(Box::new(made));
                 self.say(copy, CutFact { fact, cut: cut.clone(), by, word });
@@ -152,8 +155,20 @@ impl Authority {
         header: &Header,
         cut: &CutId,
     ) -> Result<Effect, Refused> {
-        if self.pending.get(cut).is_some_and(|waiting| waiting.cut.id.nation() == header.nation) {
-            self.pending.remove(cut);
+        if let Some(waiting) = self.pending.get_mut(cut).filter(|_| cut.nation() == header.nation) {
+            // What a node closed before the log judged it is opened by two, as all that is closed is.
+            let is_closed = waiting.copy.taken_at.is_some();
+            match &waiting.mistaken {
+                Some(first) if *first == header.operator => return Err(Refused::SamePerson),
+                None if is_closed => {
+                    waiting.mistaken = Some(header.operator.clone());
+                    return Ok(Effect::WithdrawalBegun(cut.clone()));
+                }
+                Some(_) | None => {}
+            }
+            if let Some(ended) = self.pending.remove(cut) {
+                self.end_early(&ended.copy.fact.id());
+            }
             return Ok(Effect::Withdrawn(cut.clone()));
         }
         let course = self.active(cut, header)?;
@@ -296,7 +311,8 @@ impl Authority {
 
     /// The course of a cut that was made by the signer's nation.
     fn known(&self, cut: &CutId, header: &Header) -> Result<&CutCourse, Refused> {
-        let course = self.cuts.course(cut).filter(|course| course.cut().is_some());
+        // What is closed early and not in the log is another thing on every node: nothing can be said about it yet.
+        let course = self.cuts.course(cut).filter(|course| course.made().is_some());
         let course = course.ok_or_else(|| Refused::NoSuchCut(cut.clone()))?;
         match cut.nation() == header.nation {
             true => Ok(course),

@@ -244,6 +244,14 @@ fn a_wide_cut_is_in_force_and_waits_for_a_second_person() {
         world.say("wales/lead", "supplier:meridian", confirm()),
         Judged::Counts(Effect::Confirmed(id.clone()))
     );
+    // And is lifted by two, never by the second person alone.
+    let other = world.cut("wales/duty", "supplier:castell");
+    let lift = || Command::Withdraw { cut: other.clone(), reason: "the wrong one".into() };
+    let first = world.say("wales/lead", "supplier:castell", lift());
+    assert_eq!(first, Judged::Counts(Effect::WithdrawalBegun(other.clone())));
+    assert!(world.is_cut("wales/ooh"));
+    world.say("wales/duty", "supplier:castell", lift());
+    assert!(!world.is_cut("wales/ooh"));
 }
 
 #[test]

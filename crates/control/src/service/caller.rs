@@ -1,7 +1,7 @@
 //! Who calls, and whether that is who signed.
 
 use bulkhead_model::{Code, Nation, OperatorId};
-use bulkhead_transport::{Identity, Refusal as Refused, peer};
+use bulkhead_transport::{Identity, Peer, Refusal as Refused, peer};
 use bulkhead_wire::fact::{Header, SignedFact, hex};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1;
@@ -9,6 +9,9 @@ use tonic::Request;
 
 use super::Shared;
 use crate::audit::Note;
+
+/// Letters of a subject that are noted.
+const SUBJECT: usize = 100;
 
 impl Shared {
     /// The operator of this nation that calls; anybody else is refused and noted.
@@ -76,6 +79,44 @@ impl Shared {
         })
     }
 
+    /// What an operator asked before it commands, noted when it is refused.
+    pub(super) fn noted<T>(
+        &self,
+        caller: &OperatorId,
+        command: &str,
+        subject: &str,
+        answer: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        answer.inspect_err(|refusal| {
+            // Whatever was typed there: so much of it tells what was meant.
+            let subject = subject.chars().take(SUBJECT).collect();
+            self.note_refusal(caller, command, subject, String::new(), refusal);
+        })
+    }
+
+    /// What a cell brought and is refused, noted once.
+    pub(super) fn note_of_cell(
+        &self,
+        who: &str,
+        command: &str,
+        fact: Option<&SignedFact>,
+        refusal: Refusal,
+    ) -> Refusal {
+        let header = fact.and_then(|fact| fact.header().ok());
+        let fact = fact.map(fact_text).unwrap_or_default();
+        let note = Note {
+            who: who.to_owned(),
+            command: command.to_owned(),
+            subject: header.map(|header| subject(&header, None)).unwrap_or_default(),
+            fact: fact.clone(),
+            code: refusal.code.to_string(),
+            detail: refusal.message.clone(),
+            ..Note::default()
+        };
+        self.refusals.note(format!("{who} {command} {fact}"), note);
+        refusal
+    }
+
     pub(super) fn note_refusal(
         &self,
         caller: &OperatorId,
@@ -97,6 +138,12 @@ impl Shared {
             position: 0,
         });
     }
+}
+
+/// Who calls, refused or not, for the audit.
+pub(super) fn who<T>(request: &Request<T>) -> String {
+    let peer = request.extensions().get::<Peer>().and_then(Peer::credential);
+    peer.map(|credential| credential.identity.to_string()).unwrap_or_default()
 }
 
 /// What a fact is about, for the audit: its scope, or the cut that it names.

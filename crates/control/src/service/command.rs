@@ -129,7 +129,8 @@ impl Shared {
                     }
                     // The directory may not have its signer yet: it is carried again.
                     Err(refused @ (Refused::OperatorUnknown | Refused::Signature)) => {
-                        return Err(refusal_of(&refused));
+                        let who = nation.to_string();
+                        return Err(self.note_of_cell(&who, "carried", Some(&fact), refusal_of(&refused)));
                     }
                     Err(refused) => {
                         let code = refused.code().to_string();

@@ -1,10 +1,10 @@
 //! `Plan` and `Cut`: first what it would do; then closed here at once, kept, appended, read back, accounted for.
 
-use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bulkhead_model::{Code, Direction, Moment, OperatorId, Scope};
+use bulkhead_model::{Code, Direction, OperatorId, Scope};
 use bulkhead_wire::fact::{Command, Header, SignedFact, cut_id};
 use bulkhead_wire::status::Refusal;
 use bulkhead_wire::v1::cut_response::News;
@@ -15,40 +15,27 @@ use bulkhead_wire::{time_from_wire, time_to_wire, topics};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::caller::fact_text;
 use super::command::words;
+use super::proof::Listener;
 use super::{Shared, asking};
+use crate::Error;
 use crate::account::Said;
 use crate::audit::Note;
-use crate::authority::{Effect, Refused};
+use crate::authority::{Effect, Outcome, Refused};
 use crate::closings::Closing;
+use crate::neighbours::Pushed;
 use crate::plan::Plan;
 
-/// How long a node's pulse is waited for.
-const ACKNOWLEDGED: Duration = Duration::from_secs(2);
-/// A node whose pulse does not come back stops by itself after this: `LONGEST_LIMIT` of its lease.
-const LEASE: SignedDuration = SignedDuration::from_secs(1);
-
+/// How long the log is waited for before it is told where the cut is in force without it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// News that may wait for a slow reader; the cut does not wait for it.
 const NEWS: usize = 64;
-
-/// Who commanded, if still there.
-struct Listener(mpsc::Sender<Result<CutResponse, Status>>);
-
-impl Listener {
-    async fn tell(&self, news: News) {
-        drop(self.0.send(Ok(CutResponse { news: Some(news) })).await);
-    }
-
-    async fn fail(&self, refusal: Refusal) {
-        drop(self.0.send(Err(refusal.into())).await);
-    }
-}
 
 impl Shared {
     pub(super) async fn plan(
@@ -77,7 +64,10 @@ impl Shared {
         let plan = Plan::of(&directory, scope, direction, since, request.drain_clean)?;
         plan.check_not_cut(&cuts, &directory)?;
         let (ledger, of, known) = (self.parts.ledger.clone(), plan.clone(), directory.clone());
-        let tenants = asking(move || of.counted(&known, &ledger, now)).await?;
+        let mut tenants = asking(move || of.counted(&known, &ledger, now)).await?;
+        for (told, tenant) in tenants.iter_mut().zip(&plan.tenants) {
+            told.border_only = tenant.nation() != self.parts.nation;
+        }
         Ok(PlanResponse {
             plan: Bytes::copy_from_slice(&plan.digest()),
             now: Some(time_to_wire(now)),
@@ -114,10 +104,11 @@ impl Shared {
         };
         self.parts.audit.note(note.clone());
         let taken_at = Timestamp::now();
+        let mut pushed = Pushed::default();
         let taken = match self.close(&fact, &header, taken_at) {
             Ok(is_pending) => {
                 if !is_pending {
-                    self.parts.neighbours.push(&fact, taken_at);
+                    pushed = self.parts.neighbours.push(&fact, taken_at);
                 }
                 CutTaken {
                     cut_id: cut_id(header.nation, &fact.id()).to_string(),
@@ -134,7 +125,9 @@ impl Shared {
         };
         let (news, told) = mpsc::channel(NEWS);
         // Nobody may be listening any more: the cut goes on all the same.
-        tokio::spawn(async move { self.carry_through(fact, taken, begun, note, Listener(news)).await });
+        tokio::spawn(async move {
+            self.carry_through(fact, taken, begun, note, pushed, Listener(news)).await;
+        });
         Ok(ReceiverStream::new(told).boxed())
     }
 
@@ -166,26 +159,26 @@ impl Shared {
         taken: CutTaken,
         begun: Instant,
         note: Note,
+        pushed: Pushed,
         listener: Listener,
     ) {
-        let (is_pending, taken_at) = (taken.pending, taken.at);
+        let (is_pending, at) = (taken.pending, taken.at);
+        let taken_at = at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
         let after_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let in_force = CutInForce { node: self.parts.node.clone(), at: taken_at, after_us, answered: true };
+        let in_force = CutInForce { node: self.parts.node.clone(), at, after_us, answered: true };
         listener.tell(News::Taken(taken)).await;
         if !is_pending {
             listener.tell(News::InForce(in_force)).await;
         }
         let settled = match is_pending {
             true => self.scribe.settle(&fact, None).await,
-            false => {
-                let taken_at = taken_at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
-                self.keep_and_append(Closing { fact: fact.clone(), taken_at, is_appended: false }).await
-            }
+            false => self.settle_closing(fact, taken_at, begun, pushed, &listener).await,
         };
         let outcome = match settled {
             Ok(outcome) => outcome,
             Err(error) => {
-                let detail = format!("closed on this node and not yet in the log: {error}");
+                let closed = if is_pending { "it closes nothing" } else { "closed on this node" };
+                let detail = format!("{closed} and not yet in the log: {error}");
                 self.parts.audit.note(Note {
                     phase: "outcome",
                     code: "LOG_UNAVAILABLE".into(),
@@ -208,7 +201,8 @@ impl Shared {
             ..note
         });
         let at = Some(time_to_wire(outcome.moment.at));
-        listener.tell(News::Logged(CutLogged { position: outcome.moment.position, at })).await;
+        let pending = outcome.effect.as_ref().is_ok_and(Effect::is_pending);
+        listener.tell(News::Logged(CutLogged { position: outcome.moment.position, at, pending })).await;
         let id = match outcome.effect {
             Ok(Effect::Closed(id) | Effect::Pending(id)) => id,
             Ok(_) => return,
@@ -217,7 +211,7 @@ impl Shared {
                 return;
             }
         };
-        if !is_pending {
+        if !pending {
             self.acknowledged(outcome.moment, begun, &listener).await;
         }
         match self.account(&id).await {
@@ -226,58 +220,50 @@ impl Shared {
         }
     }
 
-    /// Tells of each other node of the cell when its pulse shows that it knows the cut; of one whose pulse does not
-    /// come, when its lease has run out.
-    async fn acknowledged(&self, made: Moment, begun: Instant, listener: &Listener) {
-        let mut pulses = self.parts.pulses.clone();
-        let mut waiting: BTreeSet<String> = pulses
-            .borrow_and_update()
-            .alive()
-            .map(|member| member.pulse.node.clone())
-            .filter(|node| *node != self.parts.node)
-            .collect();
-        let end = tokio::time::Instant::now() + ACKNOWLEDGED;
-        while !waiting.is_empty() {
-            let known: Vec<String> = pulses
-                .borrow_and_update()
-                .all()
-                .filter(|member| {
-                    waiting.contains(&member.pulse.node) && member.pulse.position >= made.position
-                })
-                .map(|member| member.pulse.node.clone())
-                .collect();
-            for node in known {
-                waiting.remove(&node);
-                let after_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let at = Some(time_to_wire(Timestamp::now()));
-                listener.tell(News::InForce(CutInForce { node, at, after_us, answered: true })).await;
+    /// Brings a closing into the log. While the log is away, who commanded hears where it is in force all the same.
+    async fn settle_closing(
+        &self,
+        fact: SignedFact,
+        taken_at: Timestamp,
+        begun: Instant,
+        pushed: Pushed,
+        listener: &Listener,
+    ) -> Result<Outcome, Error> {
+        let before = self.heard_of_others();
+        let settling = self.keep_and_append(fact, taken_at);
+        let mut settling = pin!(settling);
+        let in_time = tokio::time::timeout(PATIENCE, &mut settling).await;
+        match in_time {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(error)) => {
+                self.without_log(before, pushed, taken_at, begun, listener).await;
+                Err(error)
             }
-            if !waiting.is_empty() && tokio::time::timeout_at(end, pulses.changed()).await.is_err() {
-                break;
+            Err(_) => {
+                let (settled, ()) =
+                    tokio::join!(settling, self.without_log(before, pushed, taken_at, begun, listener));
+                settled
             }
-        }
-        for node in waiting {
-            let at = made.at.saturating_add(LEASE).unwrap_or(made.at);
-            let at = Some(time_to_wire(at));
-            listener.tell(News::InForce(CutInForce { node, at, after_us: 0, answered: false })).await;
         }
     }
 
     /// Keeps a closing on the disk while it is appended, neither waiting for the other, and hands it to the loop that
     /// appends it again until it is read back.
-    async fn keep_and_append(&self, mut closing: Closing) -> Result<crate::Outcome, crate::Error> {
+    async fn keep_and_append(&self, fact: SignedFact, taken_at: Timestamp) -> Result<Outcome, Error> {
+        let closing = Closing::taken(fact.clone(), taken_at);
         let (kept, keeping) = (self.kept.clone(), closing.clone());
-        let fact = closing.fact.clone();
         let on_disk = tokio::task::spawn_blocking(move || kept.keep(&keeping));
-        let (on_disk, appended) =
-            tokio::join!(on_disk, self.scribe.append(&fact, Some(closing.taken_at), None));
+        let (on_disk, appended) = tokio::join!(on_disk, self.scribe.append(&fact, Some(taken_at), None));
         if let Ok(Err(cause)) = on_disk {
             tracing::error!(%cause, "a closing cannot be kept on this node's disk; it is appended all the same");
         }
-        closing.is_appended = appended.is_ok();
+        let closing = match &appended {
+            Ok(appended) => closing.at(appended.offset),
+            Err(_) => closing,
+        };
         // The loop ends only with the node, and then the disk has it.
         drop(self.closings.send(closing).await);
-        self.scribe.read_back(&fact, 0).await
+        self.scribe.read_back(&fact, appended?.offset).await
     }
 
     pub(super) async fn account(&self, id: &bulkhead_model::CutId) -> Result<v1::CutAccount, Refusal> {
@@ -302,7 +288,7 @@ impl Shared {
         let taken_at = request.taken_at.and_then(time_from_wire).unwrap_or_else(Timestamp::now);
         match self.parts.book.close_early(&fact, taken_at) {
             Ok(_) => {
-                let (kept, closing) = (self.kept.clone(), Closing { fact, taken_at, is_appended: true });
+                let (kept, closing) = (self.kept.clone(), Closing::taken(fact, taken_at).by_another());
                 let keeping = closing.clone();
                 drop(tokio::task::spawn_blocking(move || kept.keep(&keeping)).await);
                 drop(self.closings.send(closing).await);

@@ -67,6 +67,11 @@ pub(super) fn plan(told: &Told, look: &Look) -> String {
             format!("not covered, though of the same supplier: {}", plan.not_covered.join(", ")),
         );
     }
+    let at_the_border: Vec<_> =
+        plan.tenants.iter().filter(|one| one.border_only).map(|one| one.tenant.as_str()).collect();
+    if !at_the_border.is_empty() && !plan.foreign {
+        note(Paint::warn, border_only(&at_the_border.join(", ")));
+    }
     if plan.foreign {
         note(
             Paint::dim,
@@ -89,10 +94,20 @@ pub(super) fn plan(told: &Told, look: &Look) -> String {
     text
 }
 
+/// Whom a cut reaches at the border alone.
+pub(crate) fn border_only(tenants: &str) -> String {
+    format!("closed at the border only, for other nations' cells go on with them: {tenants}")
+}
+
 pub(super) fn proof(told: &Told, look: &Look) -> String {
     let paint = look.paint;
     let id = told.cut_id.as_deref().unwrap_or("?");
     let mut text = match (told.pending, told.in_force) {
+        (true, _) if told.is_closed() => {
+            let said =
+                "WAITS for a second person: the hour's budget was spent. It stays closed where it was taken";
+            format!("{}  {id}\n", paint.warn(said))
+        }
         (true, _) => format!("{}  {id}\n", paint.warn("WAITS for a second person; nothing is closed yet")),
         (false, true) => format!("{}  {id}\n", paint.good("IN FORCE")),
         (false, false) => format!("{}  {id}\n", paint.bad("IN FORCE ONLY IN PART")),
@@ -106,9 +121,13 @@ pub(super) fn proof(told: &Told, look: &Look) -> String {
                 millis(node.after_us)
             )),
             false => text.push_str(&format!(
-                "  {:<20} {}   stops by itself by {when}\n",
+                "  {:<20} {}   {}\n",
                 plain(&node.node),
-                paint.bad("has not answered")
+                paint.bad("has not answered"),
+                match node.at {
+                    Some(at) => format!("its lease has run out by {}: it stops by itself", utc(at)),
+                    None => "it is heard, and goes on until the log brings it the cut".into(),
+                }
             )),
         }
     }
@@ -264,6 +283,7 @@ mod tests {
             handed_over: 7,
             fallbacks: fallbacks.iter().map(ToString::to_string).collect(),
             synthetic: false,
+            border_only: tenant.starts_with("england/"),
             named_fallbacks: named
                 .iter()
                 .map(|(service, accepted, terms)| v1::PlannedFallback {
@@ -284,12 +304,13 @@ mod tests {
                 tenant("wales/wast-111", &[], &[("wales/powys-ooh", true, "sat,sun 00:00-24:00")]),
                 tenant("wales/ooh-south", &["wales/cardiff-ooh"], &[("wales/cardiff-ooh", true, "urgent")]),
                 tenant("wales/ooh-west", &[], &[("wales/cardiff-ooh", false, "")]),
+                tenant("england/ooh-east", &[], &[]),
             ],
             not_covered: vec!["england/nhs111-north".into()],
             last_path: vec!["wales/wast-111-triage".into()],
             wide: true,
             budget_left: 0,
-            foreign: true,
+            foreign: false,
             ..Default::default()
         };
         Planned::of(&plan, false)
@@ -322,6 +343,20 @@ mod tests {
     #[test]
     fn the_proof_as_text() {
         insta::assert_snapshot!(proof(&told(), &look(Paint::PLAIN)));
+    }
+
+    #[test]
+    fn what_the_log_judged_over_budget_says_where_it_is_closed() {
+        let waits = |nodes: Vec<Forced>| {
+            proof(&Told { pending: true, nodes, ..told() }, &look(Paint::PLAIN))
+                .lines()
+                .next()
+                .map(str::to_owned)
+        };
+        let closed = waits(told().nodes).unwrap();
+        assert!(closed.contains("It stays closed where it was taken"), "{closed}");
+        let nowhere = waits(vec![]).unwrap();
+        assert!(nowhere.contains("nothing is closed yet"), "{nowhere}");
     }
 
     #[test]

@@ -68,6 +68,8 @@ fn account() -> v1::CutAccount {
             tenant: "england/nhs111-north".into(),
             referrals: vec![count(State::Held, 2), count(State::Returned, 1)],
         }],
+        not_covered: vec!["wales/ooh-powys".into()],
+        border_only: vec!["england/nhs111-south".into()],
         proposal: Some(v1::CutProposal {
             fact: vec![0xab; 32].into(),
             by: "wales/wales-duty".into(),

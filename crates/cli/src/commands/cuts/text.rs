@@ -2,7 +2,7 @@
 
 use super::{Done, Listed, Shown};
 use crate::Paint;
-use crate::commands::cut::text::account;
+use crate::commands::cut::text::{account, border_only};
 use crate::desk::Desked;
 use crate::table::{Cell, Table, plain};
 use crate::time::{distance, local, utc};
@@ -34,6 +34,14 @@ pub(super) fn show(shown: &Shown, look: &Look) -> String {
     let Some(cut) = &shown.account.cut else { return shown.desk.banner(look.paint) };
     let mut text = one(&shown.desk, cut, look);
     text.push_str(&format!("tenants {}\n", plain(&cut.tenants.join(", "))));
+    if !shown.account.border_only.is_empty() {
+        let said = border_only(&shown.account.border_only.join(", "));
+        text.push_str(&format!("{}\n", look.paint.warn(&plain(&said))));
+    }
+    if !shown.account.not_covered.is_empty() {
+        let others = shown.account.not_covered.join(", ");
+        text.push_str(&format!("not covered, though of the same supplier: {}\n", plain(&others)));
+    }
     text.push_str(&account(&shown.account, look));
     text.push_str(&timeline(&shown.account, look));
     if let Some(proposal) = &shown.account.proposal {
