@@ -4,7 +4,7 @@
 mod cut_campaign;
 mod ledger_copy;
 
-use bulkhead_testkit::campaign::FailureCampaign;
+use bulkhead_testkit::campaign::{Failure, FailureCampaign};
 
 use crate::support::{binary, now, number};
 
@@ -44,6 +44,15 @@ async fn nothing_is_lost_doubled_or_reordered_by_failures_of_nodes_sidecars_and_
         if let Some(failures) = number("BULKHEAD_FAILURES") {
             campaign.failures = failures.try_into().unwrap();
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_owner_that_comes_back_late_does_no_harm() {
+    survive(|campaign| {
+        campaign.only = vec![Failure::NodeStoppedMidway, Failure::ClaimedTwice];
+        (campaign.nodes, campaign.only_in, campaign.sidecars) = (2, Some("england".into()), 0);
     })
     .await;
 }
