@@ -234,3 +234,7 @@ fn payload(record: Bytes) -> Option<Bytes> {
         In::Withdrawal(_) | In::Report(_) => None,
     }
 }
+
+#[cfg(test)]
+#[path = "set_aside_tests.rs"]
+mod tests;
