@@ -42,6 +42,8 @@ struct State {
     bytes: usize,
     records: usize,
     partitions: HashMap<Partition, Here>,
+    /// Since when something was to be written and nothing was.
+    waits_since: Option<Instant>,
 }
 
 /// What one partition has on its way.
@@ -97,10 +99,21 @@ impl Load {
         }
         state.bytes += bytes;
         state.records += 1;
+        state.waits_since.get_or_insert_with(Instant::now);
         let first = || Here { bytes: 0, moved: Instant::now() };
         state.partitions.entry(partition.clone()).or_insert_with(first).bytes += bytes;
         drop(state);
         Some(Room { load: self.clone(), partition: partition.clone(), bytes, is_written: false })
+    }
+
+    /// For how long nothing at all was written while something was to be.
+    pub(super) fn waits(&self) -> Duration {
+        self.state().waits_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Another client goes on from here.
+    pub(super) fn begin_anew(&self) {
+        self.state().waits_since = Some(Instant::now());
     }
 
     /// Whether nothing is on its way.
@@ -118,6 +131,9 @@ impl Drop for Room {
         let mut state = self.load.state();
         state.bytes -= self.bytes;
         state.records -= 1;
+        if self.is_written {
+            state.waits_since = None;
+        }
         if let Some(here) = state.partitions.get_mut(&self.partition) {
             here.bytes -= self.bytes;
             if self.is_written {
@@ -153,6 +169,22 @@ mod tests {
             load.state().partitions.is_empty() && load.state().bytes == 0,
             "room that is given back is kept"
         );
+    }
+
+    #[test]
+    fn a_producer_waits_from_the_first_that_is_not_written_until_one_is() {
+        let load = Load::new(Limits { partition_bytes: 1000, bytes: 4000, records: 100, still: STILL });
+        let [a, b] = partitions();
+        assert_eq!(load.waits(), Duration::ZERO);
+        let first = load.take(&a, 1).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(first);
+        let second = load.take(&b, 1).unwrap();
+        assert!(load.waits() >= Duration::from_millis(20), "what was given up was not written");
+        load.begin_anew();
+        assert!(load.waits() < Duration::from_millis(20));
+        second.written();
+        assert_eq!(load.waits(), Duration::ZERO);
     }
 
     #[test]

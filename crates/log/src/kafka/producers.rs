@@ -2,7 +2,7 @@
 //!
 //! Each is an idempotent client of librdkafka with a thread that hears its delivery reports. An append is handed to
 //! it within the call, so the order of calls is the order of sending. When librdkafka gives a producer up for good,
-//! the next append makes another.
+//! the next append makes another; and when one has written nothing for long.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -39,6 +39,9 @@ const LISTEN: Duration = Duration::from_secs(1);
 
 /// How long a producer that is not permitted to write is kept before another tries.
 const DENIED: Duration = Duration::from_secs(5);
+/// A producer that has written nothing at all for so long, while something was to be written, is replaced. Brokers may be
+/// away as long; but a client was seen to write nothing for minutes when they were back.
+const STUCK: Duration = Duration::from_secs(20);
 /// How long between two looks whether everything is delivered, when the log is closed.
 const SETTLING: Duration = Duration::from_millis(5);
 
@@ -146,6 +149,11 @@ impl Producer {
         let (reply, answer) = oneshot::channel();
         let mut pending = Box::new(Pending { to: to.clone(), bytes, reply, room });
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.load.waits() > STUCK {
+            warn!("a producer has written nothing for {STUCK:?} and is replaced");
+            self.load.begin_anew();
+            *client = Client::new(&self.config, self.urgent, &self.shapes, &self.ear)?;
+        }
         for again in [true, false] {
             let out = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, pending)
                 .partition(number)

@@ -110,10 +110,11 @@ impl Seat {
             |error: KafkaError| Error::Store { doing: "joining the shards", cause: error.to_string() };
         let consumer = BaseConsumer::from_config_and_context(&settings, member).map_err(failed)?;
         consumer.subscribe(&[topic]).map_err(failed)?;
+        let topic = topic.to_owned();
         thread::Builder::new()
             .name("log-shards".into())
             .spawn(move || {
-                listen(&consumer);
+                listen(&consumer, &topic);
                 drop(consumer);
                 drop(running);
             })
@@ -125,11 +126,48 @@ impl Seat {
 /// While brokers are away a consumer complains several times a second; it is said once in so long.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long a node that has nothing waits before it joins anew: each time twice as long, up to the longest.
+const WITHOUT_SHARDS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+
+/// Whether a node joins anew because it was given nothing. A broker that did not know the topic yet when the group was
+/// made is one reason: all get nothing then, and nobody tells the group when it is known.
+struct Forgotten {
+    since: Option<Instant>,
+    patience: Duration,
+}
+
+impl Forgotten {
+    fn new() -> Self {
+        Self { since: None, patience: WITHOUT_SHARDS.0 }
+    }
+
+    fn joins_anew(&mut self, has_nothing: bool, now: Instant) -> bool {
+        if !has_nothing {
+            *self = Self::new();
+            return false;
+        }
+        if now.duration_since(*self.since.get_or_insert(now)) < self.patience {
+            return false;
+        }
+        (self.since, self.patience) = (Some(now), (self.patience * 2).min(WITHOUT_SHARDS.1));
+        true
+    }
+}
+
 /// Serves the group until the node leaves; the consumer is dropped here, on its own thread.
-fn listen(consumer: &BaseConsumer<Member>) {
+fn listen(consumer: &BaseConsumer<Member>, topic: &str) {
     let state = &consumer.context().state;
     let mut said: Option<Instant> = None;
+    let mut forgotten = Forgotten::new();
     while !state.leaving.load(Ordering::Acquire) {
+        let has_nothing = state.held().held.is_empty();
+        if forgotten.joins_anew(has_nothing, Instant::now()) {
+            info!(topic, "this node was given no shards and joins anew");
+            consumer.unsubscribe();
+            if let Err(error) = consumer.subscribe(&[topic]) {
+                warn!(%error, "joining the shards anew");
+            }
+        }
         let Some(Err(error)) = consumer.poll(LISTEN) else { continue };
         let fatal = match &error {
             KafkaError::MessageConsumptionFatal(_) => true,
@@ -282,6 +320,18 @@ mod tests {
         held.lost = set(&[1]);
         assert_eq!(held.change(), Some(ShardChange::Revoked(vec![1])));
         assert_eq!(held.change(), Some(ShardChange::Assigned(vec![1])));
+    }
+
+    #[test]
+    fn a_node_that_has_nothing_joins_anew_each_time_later() {
+        let (begin, mut forgotten) = (Instant::now(), Forgotten::new());
+        let mut joins =
+            |second: u64, has_nothing| forgotten.joins_anew(has_nothing, begin + Duration::from_secs(second));
+        assert!(!joins(0, true) && !joins(9, true) && joins(10, true));
+        assert!(!joins(29, true) && joins(30, true));
+        assert!(!joins(69, true) && joins(70, true) && joins(130, true));
+        // What it was given and lost begins anew.
+        assert!(!joins(131, false) && !joins(132, true) && !joins(141, true) && joins(142, true));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use bulkhead_log::{Kafka, Log, ShardChange, Topic};
 use tokio::task::JoinHandle;
 
-use super::cluster::{self, partitions};
+use super::cluster::{self, Operator, partitions};
 
 const SHARDS: u32 = 32;
 
@@ -91,4 +91,22 @@ async fn no_two_have_a_shard_at_a_time() {
         rest.abort();
         assert!(rest.await.unwrap_err().is_cancelled(), "it failed before");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joined_before_the_brokers_knew_the_topic_is_given_its_shards() {
+    let config = cluster::one();
+    let operator = Operator::of(&config);
+    let (log, other) = (Kafka::connect(config.clone()).await.unwrap(), Kafka::connect(config).await.unwrap());
+    let topic = partitions(&log, "late", 3).await[0].topic.clone();
+    operator.delete("late").await;
+    let mut shards = log.own_shards(&topic, "a").await.unwrap();
+    // Long enough for the group to be made with nothing to share, and for the node to join anew.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    partitions(&other, "late", 3).await;
+    let change = tokio::time::timeout(Duration::from_secs(50), shards.next()).await;
+    let change = change.expect("it is given them").unwrap();
+    let ShardChange::Assigned(mut given) = change else { panic!("{change:?}") };
+    given.sort_unstable();
+    assert_eq!(given, [0, 1, 2]);
 }
