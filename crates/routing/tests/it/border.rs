@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bulkhead_log::Topic;
 use bulkhead_model::{
     Claim, Code, Direction, Directory, Kind, Nation, OnDeadline, Priority, State, shard_of,
 };
@@ -10,6 +11,7 @@ use bulkhead_testkit::meddled::Failure;
 use bulkhead_transport::Dialer;
 use bulkhead_wire::record::{Carried, Report};
 use bulkhead_wire::status::Problem;
+use bulkhead_wire::topics;
 use bulkhead_wire::v1::{self, border_client::BorderClient, carry_request, carry_response};
 use tokio::net::TcpListener;
 
@@ -191,6 +193,11 @@ async fn a_door_whose_log_fails_says_so_and_the_courier_comes_again() {
 async fn a_foreign_tenant_fills_no_more_than_its_quota() {
     let directory = bounded(&directory(OnDeadline::Return), 2048);
     let england = England::start_in(directory, Layers::default()).await;
+    let inward = Topic::new(&topics::inward(&tenant("wales/receiver"))).unwrap().partition(0);
+    // The topic is made when routing starts.
+    while england.cell.log.bounds(&inward).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     let told =
         async |draft: &Draft| told_by(&england.keys, Nation::Wales, &england.cell, carried(draft, 1)).await;
     for message in ["m1", "m2"] {
