@@ -179,11 +179,13 @@ fn ledgers(submit: &Submit, wrong: &mut Vec<Wrong>) {
         let (message_id, nation) = (submit.message_id.clone(), entry.nation.clone());
         wrong.push(Wrong::DigestDiffers { message_id, nation });
     }
-    // What waits in another nation is carried to the one that it came from.
-    let waits = |two: &[Entry]| {
-        two[0].state == State::Carried && matches!(two[1].state, State::Accepted | State::Routed)
+    // The nation that it came from comes first. What waits in another is carried to it; what another has given back is
+    // returned there when it knows, and at home when its sender does.
+    let agree = |two: &[Entry]| match (two[0].state, two[1].state) {
+        (State::Carried, State::Accepted | State::Routed) | (State::ReturnPending, State::Returned) => true,
+        (home, there) => home == there,
     };
-    if submit.ledgers.windows(2).any(|two| two[0].state != two[1].state && !waits(two)) {
+    if !submit.ledgers.windows(2).all(agree) {
         let said = submit.ledgers.iter().map(|entry| (entry.nation.clone(), entry.state)).collect();
         wrong.push(Wrong::LedgersDisagree { message_id: submit.message_id.clone(), said });
     }

@@ -312,6 +312,18 @@ fn a_ledger_with_another_digest() {
 }
 
 #[test]
+fn what_another_nation_has_given_back_and_its_sender_has_not_heard_of_is_no_fault() {
+    let mut sent = submit("m1");
+    sent.ledgers[0].state = State::ReturnPending;
+    sent.ledgers[1].state = State::Returned;
+    let said = vec![("england".into(), State::Returned), ("wales".into(), State::ReturnPending)];
+    check(|history| history.submitted(sent.clone()), &[]);
+    sent.ledgers[0].state = State::Returned;
+    sent.ledgers[1].state = State::ReturnPending;
+    check(|history| history.submitted(sent), &[Wrong::LedgersDisagree { message_id: id(), said }]);
+}
+
+#[test]
 fn ledgers_that_say_different_things() {
     let mut sent = submit("m1");
     sent.ledgers[0].state = State::Carried;
